@@ -1,0 +1,22 @@
+"""Checks what learners build: shapes and values against references, and a sentence that names the mistake.
+
+`check(causal_mask)` judges an exercise, `hint(causal_mask)` gives the next of its hints, and `ready(causal_mask)` tells
+whether it is right. Everything else is read in the modules, from authoring to key, judge, report and the surfaces.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autograder.jupyter import check, hint, ready
+
+__all__ = ["check", "hint", "ready"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    # torch is loaded when a name is first used: pytest imports this package in every run
+    if name in __all__:
+        from autograder import jupyter
+
+        return getattr(jupyter, name)
+    raise AttributeError(f"module 'autograder' has no attribute {name!r}")

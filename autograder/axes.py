@@ -1,0 +1,88 @@
+"""Axis names: what the annotations of a reference say about shapes, as data, and shapes written with them.
+
+An annotation such as `Bool[Tensor, "batch heads=1 tgt src"]` becomes `{"dtype": "Bool", "dims": "batch heads=1 tgt
+src"}`, and a shape that fits it reads `(batch=2, heads=1, tgt=5, src=7)`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jaxtyping import AbstractArray
+
+
+def parameters(candidate: Callable[..., Any]) -> list[dict[str, Any]]:
+    """The parameters of a reference: `name`, whether it has a `default`, and its `axes` where it is a tensor."""
+    hints = typing.get_type_hints(candidate)
+    return [
+        {"name": name, "default": parameter.default is not parameter.empty, "axes": describe(hints.get(name))}
+        for name, parameter in inspect.signature(candidate).parameters.items()
+    ]
+
+
+def returns(candidate: Callable[..., Any]) -> Any:
+    """The description of what a reference returns."""
+    return describe(typing.get_type_hints(candidate).get("return"))
+
+
+def describe(annotation: Any) -> Any:
+    """An annotation as data: a tensor's dtype class and dimensions, a list for a tuple of tensors, otherwise its text.
+
+    >>> from jaxtyping import Float
+    >>> from torch import Tensor
+    >>> describe(Float[Tensor, "batch tgt src"])
+    {'dtype': 'Float', 'dims': 'batch tgt src'}
+    """
+    if isinstance(annotation, type) and issubclass(annotation, AbstractArray):
+        return {"dtype": annotation.__name__.partition("[")[0], "dims": annotation.dim_str}
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        described = [describe(option) for option in typing.get_args(annotation)]
+        return next((item for item in described if isinstance(item, dict)), str(annotation))
+    if typing.get_origin(annotation) is tuple:
+        items = [describe(item) for item in typing.get_args(annotation)]
+        if any(isinstance(item, dict) for item in items):
+            return items
+    return annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
+
+
+def labels(dims: str, count: int) -> list[str] | None:
+    """A name for each of `count` axes; "" for an axis that has none; None where the description does not fit.
+
+    >>> labels("*lead src", 3)
+    ['lead0', 'lead1', 'src']
+    >>> labels("batch 1 (heads*d_head)", 3)
+    ['batch', '', 'heads·d_head']
+    """
+    names: list[str] = []
+    tokens = dims.split()
+    for token in tokens:
+        if token == "..." or token.startswith("*"):
+            spare = count - (len(tokens) - 1)
+            if spare < 0:
+                return None
+            names += [f"{token.strip('*.') or 'axis'}{i}" for i in range(spare)]
+        else:
+            name = token.partition("=")[0].strip("()#?").replace("*", "·")
+            names.append("" if name.isdigit() or name == "_" else name)
+    return names if len(names) == count else None
+
+
+def named(shape: Sequence[int], names: Sequence[str] | None) -> str:
+    """A shape with its axis names.
+
+    >>> named((2, 1, 7), ["batch", "", "src"])
+    '(batch=2, 1, src=7)'
+    """
+    if names is None or len(names) != len(shape):
+        return str(tuple(shape))
+    parts = [f"{name}={size}" if name else str(size) for name, size in zip(names, shape, strict=True)]
+    return f"({', '.join(parts)})"
+
+
+def place(index: Sequence[int], names: Sequence[str] | None) -> str:
+    """One element's index with its axis names: `[tgt=0, src=1]`."""
+    return "[" + named(index, names).strip("(),") + "]"

@@ -1,0 +1,92 @@
+"""Reports as HTML: for notebooks, and for the feedback that nbgrader makes of them."""
+
+from __future__ import annotations
+
+from html import escape
+
+import torch
+
+from autograder.drawing import grid, side_by_side
+from autograder.report import Fault, Picture, Report, Verdict, summary
+
+GREEN, ORANGE, GREY = "#009E73", "#D55E00", "#8A8A8A"
+COLOURS = {"passed": GREEN, "failed": ORANGE, "unattempted": GREY}
+MARKS = {"passed": "✓", "failed": "✗", "unattempted": "○"}
+# no colour of its own for text and page, so that it reads on light and dark pages
+BOX = "border-left:4px solid {colour};padding:2px 0 2px 12px;margin:4px 0;max-width:56em;line-height:1.5"
+CODE = "font-family:ui-monospace,monospace;font-size:92%;white-space:pre-wrap;margin:6px 0;background:none;color:inherit"
+
+
+def render(report: Report) -> str:
+    """The whole report as one block of HTML."""
+    colour = COLOURS[report.status]
+    parts = [f'<div style="font-weight:600;color:{colour}">{MARKS[report.status]} {escape(summary(report))}</div>']
+    failure = report.first_failure
+    if report.status == "unattempted":
+        parts.append("<div>Write the function where the stub says so, run its cell, then check again.</div>")
+    elif failure is not None:
+        parts.append(_failure(report, failure))
+        if len(report.verdicts) > 1:
+            parts.append(_cases(report))
+    if report.note:
+        parts.append(f"<div>Note: {escape(report.note)}</div>")
+    return f'<div class="autograder-report" style="{BOX.format(colour=colour)}">{"".join(parts)}</div>'
+
+
+def _failure(report: Report, verdict: Verdict) -> str:
+    assert verdict.fault is not None
+    fault = verdict.fault
+    parts = [f'<div style="opacity:.75">on “{escape(verdict.label)}”</div>']
+    if report.diagnosis:
+        parts.append(f'<div style="font-weight:600;margin:6px 0">{_prose(report.diagnosis)}</div>')
+    parts.append(f"<div>{_prose(fault.headline)}</div>")
+    parts.append(_sides(fault))
+    if fault.look:
+        parts.append(f"<div>{_prose(fault.look)}</div>")
+    if fault.frames:
+        frames = "\n".join(fault.frames)
+        parts.append(f'<pre style="{CODE}">{escape(frames)}</pre>')
+    if fault.picture is not None:
+        parts.append(f'<div style="margin:8px 0;overflow-x:auto">{draw(fault.picture)}</div>')
+    if fault.printed:
+        parts.append(f'<div>Your code printed:</div><pre style="{CODE}">{escape(fault.printed)}</pre>')
+    return "".join(parts)
+
+
+def _sides(fault: Fault) -> str:
+    sides = [("expected", fault.expected), ("yours", fault.yours)]
+    lines = [f"{name + ':':<10}{text}" for name, text in sides if text]
+    return f'<pre style="{CODE}">{escape(chr(10).join(lines))}</pre>' if lines else ""
+
+
+def _cases(report: Report) -> str:
+    items = [
+        f'<span style="margin-right:1.2em;white-space:nowrap"><span style="color:{COLOURS[verdict.status]}">'
+        f"{MARKS[verdict.status]}</span> {escape(verdict.label)}</span>"
+        for verdict in report.verdicts
+    ]
+    return f'<div style="margin-top:6px">{" ".join(items)}</div>'
+
+
+def draw(picture: Picture) -> str:
+    """Expected, yours and the difference as one SVG."""
+    rows = range(picture.first_row, picture.first_row + picture.expected.shape[0])
+    columns = range(picture.first_column, picture.first_column + picture.expected.shape[1])
+    labels = {"rows": rows, "columns": columns, "row_axis": picture.rows, "column_axis": picture.columns}
+    if not picture.rows:
+        labels["rows"] = None
+    drawings = [
+        grid(picture.expected, title="expected", **labels),
+        grid(picture.yours, title="yours", differs=picture.differs, **labels),
+    ]
+    if picture.expected.dtype == torch.bool:
+        drawings.append(grid(torch.zeros_like(picture.differs), title="difference", differs=picture.differs, **labels))
+    where = f" at {escape(picture.where)}" if picture.where else ""
+    caption = f"{'a part of the matrix' if picture.part else 'the matrix'}{where}; framed where they differ"
+    return f'{side_by_side(drawings).as_svg()}<div style="opacity:.75;font-size:90%">{caption}</div>'
+
+
+def _prose(text: str) -> str:
+    """Escaped, with what stands between backquotes as code."""
+    pieces = escape(text).split("`")
+    return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))

@@ -1,0 +1,130 @@
+"""The judge: answers held against a key. It never runs a learner's code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from autograder.answers import Answer, Answers
+from autograder.compare import compare
+from autograder.key import ExerciseKey
+from autograder.report import Fault, Report, Stage, Verdict
+
+# A loop over an axis runs several instructions for each element; a right answer that halves or doubles runs its loop a
+# few times more. Two for each element lies between.
+STEPS_FOR_EACH = 2
+
+
+def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
+    """The report on one exercise's answers.
+
+    Each case is judged from the coarse to the fine and stops at the first fault; `Stage` holds the order.
+    """
+    problem = _problem(key, answers)
+    if problem is not None:
+        verdicts = [Verdict(case["label"], "failed", problem) for case in key.cases]
+        return Report(key.name, lesson, key.points, verdicts, note=answers.note)
+    if all(answer.outcome == "unattempted" for answer in answers.cases):
+        verdicts = [Verdict(case["label"], "unattempted") for case in key.cases]
+        return Report(key.name, lesson, key.points, verdicts, note=answers.note)
+    loop = _loop_fault(key, answers.steps)
+    verdicts = []
+    for case, answer in zip(key.cases, answers.cases, strict=True):
+        fault = judge_case(key, case, answer) or _forbidden_fault(key, answer) or loop
+        if fault is not None and answer.printed:
+            fault = replace(fault, printed=answer.printed)
+        verdicts.append(Verdict(case["label"], "failed" if fault else "passed", fault))
+    diagnosis = ""
+    if any(verdict.status == "failed" for verdict in verdicts):
+        diagnosis = recognise(key, answers.cases)
+    return Report(key.name, lesson, key.points, verdicts, diagnosis, answers.note)
+
+
+def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer) -> Fault | None:
+    """The first fault of one answer, or None where it is right."""
+    if answer.outcome != "returned":
+        return None if case["raises"] and case["raises"] in answer.raised else _not_returned(case, answer)
+    if case["raises"]:
+        came = ", ".join(f"{value!r}" for value in answer.results.values())
+        headline = f"On these inputs a {case['raises']} should be raised; yours returned."
+        return Fault(Stage.RAN, headline, f"raise {case['raises']}", came[:200])
+    for name, expected in case["expected"].items():
+        described = key.returns if name == "result" else None
+        fault = compare(expected, answer.results.get(name), described, f"the {name}")
+        if fault is not None:
+            return fault
+    if answer.changed:
+        headline = f"Your function changed its input `{answer.changed[0]}` in place."
+        look = "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor."
+        return Fault(Stage.SIDE_EFFECTS, headline, "the input as it was", "other values in it", look)
+    return None
+
+
+def recognise(key: ExerciseKey, cases: Sequence[Answer]) -> str:
+    """The sentence of the misconception that the answers equal on every case, or "" where there is none."""
+    for misconception in key.misconceptions:
+        if all(_same(m, a) for m, a in zip(misconception["answers"], cases, strict=True)):
+            return str(misconception["sentence"])
+    return ""
+
+
+def _same(wrong: Answer, answer: Answer) -> bool:
+    if wrong.outcome != answer.outcome or wrong.changed != answer.changed or wrong.raised != answer.raised:
+        return False
+    return compare(wrong.results, answer.results) is None
+
+
+def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
+    signature = f"{key.name}({', '.join(key.parameter_names)})"
+    match answers.problem:
+        case "":
+            return None
+        case "missing":
+            look = "Its cell was deleted or renamed, or did not run. The stub in the released notebook has the right name."
+            return Fault(
+                Stage.CALLABLE,
+                f"There is no `{key.name}` in this notebook.",
+                f"def {signature}",
+                "nothing of that name",
+                answers.detail or look,
+            )
+        case "not callable":
+            headline = f"`{key.name}` is {answers.detail}, not a function."
+            return Fault(Stage.CALLABLE, headline, f"def {signature}", answers.detail)
+        case "signature":
+            headline = f"`{key.name}` cannot be called with the parameters of the stub."
+            yours = f"{key.name}{answers.detail}"
+            return Fault(Stage.SIGNATURE, headline, signature, yours, "Take the line that begins with `def` from the stub.")
+    return Fault(Stage.RAN, answers.detail or answers.problem)
+
+
+def _not_returned(case: dict[str, Any], answer: Answer) -> Fault:
+    expected = f"raise {case['raises']}" if case["raises"] else ""
+    if answer.outcome == "out of time":
+        look = "Is there a loop whose condition never becomes false?"
+        return Fault(Stage.RAN, f"Your function did not finish: {answer.message}.", expected, "", look, answer.frames)
+    if answer.outcome == "died":
+        return Fault(Stage.RAN, answer.message, expected)
+    if answer.outcome == "unattempted":
+        return Fault(Stage.RAN, "On this case your function raises NotImplementedError.", expected)
+    return Fault(Stage.RAN, "Your function raised an error.", expected, answer.message, "", answer.frames)
+
+
+def _forbidden_fault(key: ExerciseKey, answer: Answer) -> Fault | None:
+    used = next((name for name in key.forbids if answer.calls.get(name)), None)
+    if used is None:
+        return None
+    headline = f"The result is right, but your code calls `{used}`, which this exercise forbids."
+    return Fault(Stage.RULES, headline, look="The stub says what to build it from.")
+
+
+def _loop_fault(key: ExerciseKey, steps: Sequence[int]) -> Fault | None:
+    if len(steps) < 2:
+        return None
+    small, large = key.loop_sizes
+    if steps[1] - steps[0] < STEPS_FOR_EACH * (large - small):
+        return None
+    headline = f"The result is right, but your code loops over the {key.loop_axis} axis, which this exercise forbids."
+    look = "A comparison or an operation of whole tensors does it at once: let the axes broadcast."
+    return Fault(Stage.RULES, headline, look=look)

@@ -1,0 +1,235 @@
+"""Keys: everything needed to judge one lesson on one seed, and nothing that solves it. Data alone.
+
+A key is a safetensors file with a JSON header: cases' inputs, expected results, every misconception's answers, axis
+names, points and hints. Keys for the public seed lie in `autograder/keys`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autograder import axes
+from autograder.answers import Answer, Answers, Question, collect
+from autograder.authoring import Candidate, Exercise, Lesson
+from autograder.draw import Draw
+from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
+from autograder.places import key_path, keys_folder
+from autograder.values import LARGEST_TENSOR, pack, record, unpack
+
+FORMAT = 1
+PUBLIC_SEED = 0
+LOOP_SIZES = (8, 264)
+
+
+@dataclass(frozen=True)
+class ExerciseKey:
+    """One exercise's part of a key.
+
+    `cases` hold `label`, `probe`, `arguments`, `raises` and `expected`; `misconceptions` hold `name`, `sentence` and
+    their `answers` on every case; `parameters` and `returns` are as `axes` describes them.
+    """
+
+    name: str
+    points: int
+    hints: list[str]
+    needs: list[str]
+    forbids: list[str]
+    parameters: list[dict[str, Any]]
+    returns: Any
+    cases: list[dict[str, Any]]
+    misconceptions: list[dict[str, Any]]
+    loop_axis: str
+    loop: list[dict[str, Any]]
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The parameters, in order."""
+        return [parameter["name"] for parameter in self.parameters]
+
+    @property
+    def loop_sizes(self) -> tuple[int, int]:
+        """The sizes of the axis that must not be looped over."""
+        return LOOP_SIZES
+
+    @property
+    def question(self) -> Question:
+        """What a candidate's process may see: no expected result, no misconception."""
+        shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
+        return Question(self.name, self.parameters, shown, self.loop)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A lesson's key."""
+
+    lesson: str
+    seed: int
+    source: str
+    exercises: list[ExerciseKey]
+
+    def exercise(self, name: str) -> ExerciseKey:
+        """One exercise's part. Raises UnknownExercise where the key has none of that name."""
+        found = next((exercise for exercise in self.exercises if exercise.name == name), None)
+        if found is None:
+            raise UnknownExercise(f"The key of {self.lesson} has no exercise `{name}`.")
+        return found
+
+
+def make_key(lesson: Lesson, seed: int = PUBLIC_SEED, source: str = "") -> Key:
+    """Run a lesson's references and misconceptions on inputs drawn from `seed`."""
+    return Key(lesson.name, seed, source, [_exercise_key(lesson, exercise, seed) for exercise in lesson.exercises])
+
+
+def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
+    reference = lesson.reference(exercise)
+    parameters = axes.parameters(reference)
+    cases = [
+        {
+            "label": case.label,
+            "probe": case.probe,
+            "arguments": case.arguments(Draw(seed, exercise.name, case.label)),
+            "raises": case.raises,
+        }
+        for case in exercise.cases
+    ]
+    loop = []
+    if exercise.loop_arguments is not None:
+        loop = [exercise.loop_arguments(Draw(seed, exercise.name, f"size {size}"), size) for size in LOOP_SIZES]
+    question = Question(exercise.name, parameters, cases, loop)
+    for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
+        case["expected"] = _expected(exercise, case, answer)
+    return ExerciseKey(
+        name=exercise.name,
+        points=exercise.points,
+        hints=list(exercise.hints),
+        needs=list(exercise.needs),
+        forbids=list(exercise.forbids),
+        parameters=parameters,
+        returns=axes.returns(reference),
+        cases=cases,
+        misconceptions=[
+            {"name": item.name, "sentence": item.sentence, "answers": _answers(item.candidate, question).cases}
+            for item in exercise.misconceptions
+        ],
+        loop_axis=exercise.loop_axis or "",
+        loop=loop,
+    )
+
+
+def _answers(candidate: Candidate, question: Question) -> Answers:
+    answers = collect(candidate, Question(question.name, question.parameters, question.cases))
+    if answers.problem:
+        raise LessonProblem(f"{question.name}: {candidate.__name__}{answers.detail} cannot be called on the cases.")
+    # where the author's code failed, and what it printed, is of no use to a learner
+    plain = [Answer(a.outcome, a.results, a.raised, changed=a.changed) for a in answers.cases]
+    failed = next((a for a in answers.cases if a.outcome == "out of time"), None)
+    if failed is not None:
+        raise LessonProblem(f"{question.name}: {candidate.__name__} is {failed.message}.")
+    return Answers(cases=plain)
+
+
+def _expected(exercise: Exercise, case: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    if case["raises"]:
+        if case["raises"] not in answer.raised:
+            raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference does not raise {case['raises']}.")
+        return {}
+    if answer.outcome != "returned":
+        raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference raised {answer.raised[:1]}.")
+    if answer.changed:
+        raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference changes its input {answer.changed}.")
+    return answer.results
+
+
+def to_bytes(key: Key) -> bytes:
+    """A key as the bytes of its file."""
+    header = {"format": FORMAT, "torch": torch.__version__.partition("+")[0]}
+    exercises = [{**vars(exercise), "misconceptions": _plain(exercise.misconceptions)} for exercise in key.exercises]
+    return pack({**header, "lesson": key.lesson, "seed": key.seed, "source": key.source, "exercises": exercises})
+
+
+def _plain(misconceptions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**item, "answers": [dict(vars(answer)) for answer in item["answers"]]} for item in misconceptions]
+
+
+def read_key(path: Path) -> Key:
+    """The key in a file. Raises KeyProblem, with the remedy, where it is missing, damaged or does not fit."""
+    if not path.is_file():
+        raise KeyProblem(f"The key {path} is missing. {_remedy(path)}")
+    stamp = path.stat()
+    return _read_key(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_key(path: Path, changed: int, size: int) -> Key:
+    try:
+        data = unpack(path.read_bytes())
+        fits = data["format"], str(data["torch"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeyProblem(f"The key {path} is damaged or cut short. {_remedy(path)}") from error
+    if fits[0] != FORMAT:
+        raise KeyProblem(f"The key {path} has format {fits[0]}; this autograder reads format {FORMAT}. {_remedy(path)}")
+    if not _fits(fits[1], torch.__version__):
+        raise KeyProblem(
+            f"The key {path} was made with torch {fits[1]}; installed is torch {torch.__version__}. Install the pinned "
+            f"version with `pip install -c constraints.txt -e .`, or make the keys again with `make build`."
+        )
+    try:
+        exercises = [_exercise_from(item) for item in data["exercises"]]
+        return Key(data["lesson"], data["seed"], data["source"], exercises)
+    except (KeyError, TypeError) as error:
+        raise KeyProblem(f"The key {path} lacks a part: {error}. {_remedy(path)}") from error
+
+
+def _exercise_from(data: dict[str, Any]) -> ExerciseKey:
+    misconceptions = [
+        {**item, "answers": [Answer(**answer) for answer in item["answers"]]} for item in data["misconceptions"]
+    ]
+    return ExerciseKey(**{**data, "misconceptions": misconceptions})
+
+
+def _fits(made_with: str, installed: str) -> bool:
+    """Results of a torch are right for later ones of the same major version; older ones may lack what made them."""
+    made, here = (tuple(int(part) for part in re.findall(r"\d+", version)[:2]) for version in (made_with, installed))
+    return made[:1] == here[:1] and made <= here
+
+
+def _remedy(path: Path) -> str:
+    return f"Restore it with `git checkout -- {path.name}` in {path.parent}, or make it again with `make build`."
+
+
+def find_exercise(name: str) -> tuple[Key, ExerciseKey]:
+    """The exercise of that name among all keys. Raises UnknownExercise, or KeyProblem where a key cannot be read."""
+    problems = []
+    known: list[str] = []
+    for path in sorted(keys_folder().glob("*.safetensors")):
+        try:
+            key = read_key(path)
+        except KeyProblem as problem:
+            problems.append(problem)
+            continue
+        if any(exercise.name == name for exercise in key.exercises):
+            return key, key.exercise(name)
+        known += [exercise.name for exercise in key.exercises]
+    if problems:
+        raise problems[0]
+    if not known:
+        raise KeyProblem(f"There are no keys in {keys_folder()}. {_remedy(key_path('*'))}")
+    raise UnknownExercise(_unknown(name, known))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    guess = f" Did you mean `{close[0]}`?" if close else f" The exercises are {', '.join(sorted(known))}."
+    return f"There is no exercise named `{name}`.{guess}"
+
+
+__all__ = ["FORMAT", "PUBLIC_SEED", "ExerciseKey", "Key", "find_exercise", "make_key", "read_key", "to_bytes"]

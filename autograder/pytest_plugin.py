@@ -1,0 +1,179 @@
+"""The terminal's side: pytest collects exercise notebooks, with a test for every case.
+
+    pytest exercises/22_masks                  all of a lesson
+    pytest exercises -k causal_mask            one exercise
+    pytest "exercises/22_masks/22_masks.ipynb::causal_mask::five positions"
+
+A file is ours when it is a notebook named as a lesson that has a key, or one that the course's build has marked. In
+other people's test runs the plugin does nothing, and loads neither torch nor anything else of size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from autograder.errors import AutograderError
+from autograder.places import key_path
+
+if TYPE_CHECKING:
+    from autograder.key import ExerciseKey
+    from autograder.report import Report, Verdict
+
+MARK = '"autograder"'  # what the build writes into a notebook's metadata
+BAR = 20
+reports_key = pytest.StashKey[dict[str, "dict[str, Report]"]]()
+
+
+class NotRight(Exception):
+    """A case is not right; the text is the report."""
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the course's notebooks."""
+    if file_path.suffix != ".ipynb" or not _is_ours(file_path):
+        return None
+    from autograder.runner import start_server
+
+    start_server()  # it loads torch while this process does
+    return ExerciseNotebook.from_parent(parent, path=file_path)
+
+
+def _is_ours(path: Path) -> bool:
+    marked = MARK in path.read_text(encoding="utf-8", errors="replace")
+    return path.parent.name == path.stem and (marked or key_path(path.stem).exists())
+
+
+class ExerciseNotebook(pytest.File):
+    """One learner's notebook."""
+
+    def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
+        """The lesson's exercises, or one item that tells why there are none."""
+        from autograder.key import read_key
+
+        try:
+            key = read_key(key_path(self.path.stem))
+        except AutograderError as problem:
+            yield BrokenItem.from_parent(self, name="key", problem=problem)
+            return
+        for exercise in key.exercises:
+            yield ExerciseCollector.from_parent(self, name=exercise.name, key=exercise)
+
+    def reports(self) -> dict[str, Report]:
+        """The reports on all exercises that this run wants, judged together when the first of them is asked for."""
+        from autograder.judge import judge
+        from autograder.notebook import read_cells
+        from autograder.runner import run_notebook
+
+        known = self.session.stash.setdefault(reports_key, {})
+        if self.nodeid not in known:
+            items = [item for item in self.session.items if isinstance(item, CaseItem) and item.notebook is self]
+            keys = {item.key.name: item.key for item in items}
+            answers = run_notebook(self.path, read_cells(self.path), [key.question for key in keys.values()])
+            known[self.nodeid] = {name: judge(key, answers[name], self.path.stem) for name, key in keys.items()}
+        return known[self.nodeid]
+
+
+class ExerciseCollector(pytest.Collector):
+    """One exercise: its cases."""
+
+    def __init__(self, *, key: ExerciseKey, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.key = key
+        self.shown = False
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """An item for each case."""
+        for case in self.key.cases:
+            yield CaseItem.from_parent(self, name=case["label"], key=self.key)
+
+
+class CaseItem(pytest.Item):
+    """One case of one exercise."""
+
+    def __init__(self, *, key: ExerciseKey, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.key = key
+
+    @property
+    def notebook(self) -> ExerciseNotebook:
+        """The notebook that the case belongs to."""
+        notebook = self.getparent(ExerciseNotebook)
+        assert notebook is not None
+        return notebook
+
+    def runtest(self) -> None:
+        """Pass, skip where the exercise was not attempted, or fail with the report."""
+        from autograder import text
+
+        report = self.notebook.reports()[self.key.name]
+        verdict: Verdict = next(verdict for verdict in report.verdicts if verdict.label == self.name)
+        if verdict.status == "unattempted":
+            pytest.skip("not attempted yet")
+        if verdict.status == "failed":
+            assert isinstance(self.parent, ExerciseCollector)
+            if self.parent.shown and verdict.fault is not None:
+                raise NotRight(f"{verdict.fault.headline}\n(as told above)" if report.diagnosis else verdict.fault.headline)
+            self.parent.shown = True
+            raise NotRight(text.render_failure(report, verdict))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The report, without Python's internals."""
+        if isinstance(excinfo.value, NotRight | AutograderError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """What pytest puts above a failure."""
+        return self.path, None, f"{self.key.name}: {self.name}"
+
+
+class BrokenItem(pytest.Item):
+    """Stands for a lesson that cannot be judged."""
+
+    def __init__(self, *, problem: AutograderError, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.problem = problem
+
+    def runtest(self) -> None:
+        """Fail with the problem."""
+        raise self.problem
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The problem's text."""
+        return str(excinfo.value)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """What pytest puts above a failure."""
+        return self.path, None, f"{self.path.stem}: {self.name}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A bar for each lesson that was judged."""
+    session = getattr(terminalreporter, "_session", None)
+    lessons = session.stash.get(reports_key, {}) if session is not None else {}
+    if not lessons:
+        return
+    terminalreporter.section("lessons")
+    for reports in lessons.values():
+        terminalreporter.write_line(bar(list(reports.values())))
+
+
+def bar(reports: list[Report]) -> str:
+    """How a lesson stands, in a line.
+
+    >>> from autograder.report import Report, Verdict
+    >>> bar([Report("a", "22_masks", 1, [Verdict("x", "passed")]), Report("b", "22_masks", 3, [Verdict("x", "failed")])])
+    '22_masks  ##########..........  1 of 2 exercises, 1 of 4 points'
+    """
+    done = sum(report.status == "passed" for report in reports)
+    filled = BAR * done // len(reports)
+    points = sum(report.score for report in reports)
+    total = sum(report.points for report in reports)
+    return (
+        f"{reports[0].lesson}  {'#' * filled}{'.' * (BAR - filled)}  "
+        f"{done} of {len(reports)} exercises, {points:g} of {total} points"
+    )

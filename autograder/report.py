@@ -1,0 +1,121 @@
+"""Reports: what a judge found, as data that each surface shows in its own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+from torch import Tensor
+
+Status = Literal["passed", "failed", "unattempted"]
+
+
+class Stage(IntEnum):
+    """How far judging came, from the coarse to the fine: it stops at the first fault."""
+
+    CALLABLE = 1
+    SIGNATURE = 2
+    RAN = 3
+    TYPE = 4
+    DTYPE = 5
+    AXES = 6
+    SIZES = 7
+    VALUES = 8
+    SIDE_EFFECTS = 9
+    RULES = 10
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Two matrices to be seen side by side, `expected` and `yours`, and where they differ.
+
+    `rows` and `columns` name the axes shown, `where` fixes the others, `first_row` and `first_column` say where the
+    part shown begins.
+    """
+
+    expected: Tensor
+    yours: Tensor
+    differs: Tensor
+    rows: str
+    columns: str
+    where: str = ""
+    first_row: int = 0
+    first_column: int = 0
+    part: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first thing wrong on one case: a headline, what was expected, what came, where to look."""
+
+    stage: Stage
+    headline: str
+    expected: str = ""
+    yours: str = ""
+    look: str = ""
+    frames: list[str] = field(default_factory=list)
+    picture: Picture | None = None
+    printed: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found on one case."""
+
+    label: str
+    status: Status
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A candidate's verdicts on all cases of one exercise.
+
+    `diagnosis` is the sentence of the misconception that the answers equal, `note` something the learner should know
+    whatever the verdict.
+    """
+
+    exercise: str
+    lesson: str
+    points: int
+    verdicts: list[Verdict]
+    diagnosis: str = ""
+    note: str = ""
+
+    @property
+    def status(self) -> Status:
+        """Passed where every case is, unattempted where none was tried."""
+        statuses = {verdict.status for verdict in self.verdicts}
+        return statuses.pop() if len(statuses) == 1 else "failed"
+
+    @property
+    def passed(self) -> int:
+        """How many cases are right."""
+        return sum(verdict.status == "passed" for verdict in self.verdicts)
+
+    @property
+    def score(self) -> float:
+        """The points earned: the share of cases that are right."""
+        return self.points * self.passed / len(self.verdicts)
+
+    @property
+    def first_failure(self) -> Verdict | None:
+        """The first case that is wrong, one that got furthest to the coarse end first."""
+        failed = [verdict for verdict in self.verdicts if verdict.fault is not None]
+        return min(failed, key=lambda verdict: verdict.fault.stage if verdict.fault else 0, default=None)
+
+
+def summary(report: Report) -> str:
+    """One line: the exercise and how it stands.
+
+    >>> summary(Report("causal_mask", "22_masks", 2, [Verdict("five tokens", "passed"), Verdict("one", "failed")]))
+    'causal_mask: 1 of 2 cases right'
+    """
+    count = len(report.verdicts)
+    if report.status == "unattempted":
+        return f"{report.exercise}: not attempted yet"
+    if report.status == "passed":
+        points = f"{report.points} point{'s' if report.points != 1 else ''}"
+        return f"{report.exercise}: right on all {count} cases ({points})"
+    return f"{report.exercise}: {report.passed} of {count} cases right"

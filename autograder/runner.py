@@ -1,0 +1,174 @@
+"""The parent's side: gives a notebook's cells and a key's inputs to a child process, and gathers its answers.
+
+All notebooks share one server process that has torch loaded; each child is forked from it. A child that hangs or dies
+costs the exercise or the cell at fault; the rest is run again without it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autograder.answers import Answer, Answers
+    from autograder.notebook import Cell
+
+LARGEST_MESSAGE = 256 * 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds: for one cell, for one case, and how much longer a child may be silent before it is ended from outside."""
+
+    cell: float = 20.0
+    case: float = 10.0
+    grace: float = 3.0
+
+
+def start_server() -> None:
+    """Start loading torch in the server process, without waiting for it. Safe to call again."""
+    context = _context()
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        context.set_forkserver_preload(["__main__", "autograder.worker"])
+        forkserver.ensure_running()
+
+
+def _context() -> Any:
+    methods = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+
+
+def run_notebook(
+    path: Path, cells: Sequence[Cell], questions: Sequence[Any], limits: Limits | None = None
+) -> dict[str, Answers]:
+    """Answers by exercise name. Never raises for what a notebook does."""
+    gathering = _Gathering(path.parent, list(cells), list(questions), limits or Limits())
+    while gathering.unanswered():
+        gathering.run_child()
+    return gathering.finished()
+
+
+class _Gathering:
+    """What is known so far of one notebook, over as many children as it takes."""
+
+    def __init__(self, folder: Path, cells: list[Cell], questions: list[Any], limits: Limits) -> None:
+        self.folder = folder
+        self.cells = cells
+        self.questions = questions
+        self.limits = limits
+        self.answers: dict[str, Answers] = {}
+        self.partial: dict[str, list[Answer]] = {}
+        self.problems: dict[int, str] = {}  # of cells that failed
+        self.fatal: set[int] = set()  # cells that ended their process: not run again
+
+    def unanswered(self) -> list[Any]:
+        return [question for question in self.questions if question.name not in self.answers]
+
+    def run_child(self) -> None:
+        """Run one child to its end; afterwards something more is answered, or a cell is known to be fatal."""
+        from autograder.values import pack
+        from autograder.worker import run
+
+        cells = [vars(cell) for cell in self.cells if cell.number not in self.fatal]
+        seconds = {"cell_seconds": self.limits.cell, "case_seconds": self.limits.case}
+        work = pack({"cells": cells, "questions": [vars(question) for question in self.unanswered()], **seconds})
+        context = _context()
+        receiver, sender = context.Pipe(duplex=False)
+        child = context.Process(target=run, args=(sender, work, str(self.folder)), daemon=True)
+        child.start()
+        sender.close()
+        at, ending = self._listen(receiver)
+        child.kill()
+        child.join()
+        if ending:
+            self._blame(at, ending if ending != "ended" else _how_it_ended(child.exitcode))
+
+    def _listen(self, receiver: Connection) -> tuple[dict[str, Any], str]:
+        """Take messages until the child is done, silent for too long, or gone; what it was at, and how it ended."""
+        from autograder.values import unpack
+
+        at: dict[str, Any] = {}
+        patience = max(self.limits.cell, self.limits.case) + self.limits.grace
+        first_patience = patience + 60  # the server may still be loading torch
+        while True:
+            started = time.monotonic()
+            if not receiver.poll(first_patience if not at else patience):
+                return at, f"did not finish within {time.monotonic() - started:.0f} s, and could not be interrupted"
+            try:
+                message = unpack(receiver.recv_bytes(LARGEST_MESSAGE))
+                if message["kind"] == "done":
+                    return at, ""
+                at = self._take(message) or at
+            except (EOFError, OSError):
+                return at, "ended"
+            except (ValueError, KeyError, TypeError):
+                return at, "sent something that is no answer"
+
+    def _take(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Note a message; it is returned where it says what the child is at now."""
+        from autograder.answers import Answer, from_data
+
+        match message["kind"]:
+            case "end":
+                if message["problem"]:
+                    self.problems[message["cell"]] = message["problem"]
+            case "answer":
+                self.partial.setdefault(message["exercise"], []).append(Answer(**message["answer"]))
+            case "answers":
+                self.answers[message["exercise"]] = from_data(message["answers"])
+            case "begin" | "try":
+                if message["kind"] == "try" and message["case"] == 0:
+                    self.partial[message["exercise"]] = []
+                return message
+        return None
+
+    def _blame(self, at: dict[str, Any], ending: str) -> None:
+        """Lay a child's end at the door of what it was at."""
+        from autograder.answers import Answer, Answers
+
+        if at.get("kind") == "try":
+            question = next(question for question in self.unanswered() if question.name == at["exercise"])
+            known = self.partial.get(question.name, [])
+            lost = Answer("died", message=f"Your function {ending}.")
+            untried = Answer("died", message="This case was not tried, because an earlier one ended the process.")
+            cases = [*known, lost, *[untried] * len(question.cases)][: len(question.cases)]
+            self.answers[question.name] = Answers(cases=cases)
+        elif at.get("kind") == "begin" and at["cell"] not in self.fatal:
+            self.fatal.add(at["cell"])
+            self.problems[at["cell"]] = ending
+        else:
+            for question in self.unanswered():
+                self.answers[question.name] = Answers(problem="not run", detail=f"The notebook's process {ending}.")
+
+    def finished(self) -> dict[str, Answers]:
+        """The answers, with what is known of the cells that define each exercise."""
+        from autograder.notebook import cells_defining
+
+        finished = {}
+        for name, answers in self.answers.items():
+            defining = cells_defining(self.cells, name)
+            failed = [f"Cell {c.number} {self.problems[c.number]}." for c in defining if c.number in self.problems]
+            if answers.problem == "missing" and failed:
+                answers = replace(answers, detail=" ".join(failed))
+            elif answers.problem == "missing" and not defining and self.problems:
+                cells = " ".join(f"Cell {number} {problem}." for number, problem in sorted(self.problems.items()))
+                answers = replace(answers, detail=f"Its cell was deleted or renamed, or did not run. {cells}")
+            if len(defining) > 1:
+                numbers = " and ".join(str(cell.number) for cell in defining)
+                answers = replace(answers, note=f"`{name}` is defined in cells {numbers}: the last one counts.")
+            finished[name] = answers
+        return finished
+
+
+def _how_it_ended(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"was ended by signal {signal.Signals(-exitcode).name}"
+    return f"ended the process with exit code {exitcode}"

@@ -1,0 +1,195 @@
+"""Values as data: what a function took or returned, as tensors and JSON, without any code.
+
+`record` turns whatever a candidate returned into data; `pack` and `unpack` turn data into bytes (safetensors with a
+JSON header) and back. Nothing here can run code of the one who made the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+LARGEST_TENSOR = 16 * 2**20  # bytes; expected results are far smaller, so a larger tensor is wrong by its shape
+MOST_LEAVES = 10_000
+DEEPEST = 20
+LARGEST_INTEGER = 1_000  # bits
+LONGEST_TEXT = 10_000
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Something that is not data: its type's name, and how it is described to the learner."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A tensor too large to keep: its dtype and shape alone."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+def record(value: object) -> Any:
+    """A copy of `value` as data: tensors detached and on the CPU, whatever is not data as `Foreign`."""
+    return _record(value, DEEPEST, [MOST_LEAVES])
+
+
+def _record(value: object, depth: int, leaves: list[int]) -> Any:
+    leaves[0] -= 1
+    if leaves[0] < 0 or depth < 0:
+        return Foreign(_type_name(value), "more values than an answer can hold")
+    if value is None or isinstance(value, bool | torch.dtype | Foreign | Outline):
+        return value
+    if isinstance(value, Tensor):
+        return _record_tensor(value)
+    if isinstance(value, numbers.Integral):
+        number = int(value)
+        return number if number.bit_length() <= LARGEST_INTEGER else Foreign("int", "an integer of over 300 digits")
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, str):
+        return str(value)[:LONGEST_TEXT]
+    if isinstance(value, tuple | list):
+        items = []
+        for item in value:
+            items.append(_record(item, depth - 1, leaves))
+            if leaves[0] < 0:
+                return Foreign(_type_name(value), f"a {_type_name(value)} of {len(value):,} values")
+        return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {str(name)[:LONGEST_TEXT]: _record(item, depth - 1, leaves) for name, item in value.items()}
+    if type(value).__module__ == "numpy" and hasattr(value, "shape"):
+        return Foreign(_type_name(value), f"a NumPy array of shape {tuple(value.shape)}")
+    return Foreign(_type_name(value), f"an object of type {_type_name(value)}")
+
+
+def _record_tensor(value: Tensor) -> Tensor | Foreign | Outline:
+    with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+        plain = value.detach().as_subclass(Tensor)
+        if plain.layout != torch.strided or plain.is_quantized or plain.is_meta or plain.is_complex():
+            kind = "meta" if plain.is_meta else "complex" if plain.is_complex() else str(plain.layout).split(".")[-1]
+            return Foreign("Tensor", f"a {kind} tensor of shape {tuple(plain.shape)}")
+        if plain.numel() * plain.element_size() > LARGEST_TENSOR:
+            return Outline(plain.dtype, tuple(plain.shape))
+        return plain.cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _type_name(value: object) -> str:
+    name = type(value).__qualname__
+    module = type(value).__module__
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
+
+
+def clone(value: Any) -> Any:
+    """A deep copy of recorded data. A tensor keeps its strides, for some inputs are views on purpose."""
+    if isinstance(value, Tensor):
+        return _clone_with_strides(value)
+    if isinstance(value, tuple | list):
+        return type(value)(clone(item) for item in value)
+    if isinstance(value, dict):
+        return {name: clone(item) for name, item in value.items()}
+    return value
+
+
+def _clone_with_strides(value: Tensor) -> Tensor:
+    copy = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
+    return copy.copy_(value)
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Whether two recorded values are the same to the bit, NaN equal to itself."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        same = a == b
+        return bool((same | (a != a) & (b != b)).all() if a.dtype.is_floating_point else same.all())
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or math.isnan(a) and math.isnan(b)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(identical(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(identical(a[name], b[name]) for name in a)
+    return bool(a == b)
+
+
+def pack(value: Any) -> bytes:
+    """Recorded data as bytes. A tensor that is not contiguous is kept as its memory and the strides over it."""
+    tensors: dict[str, Tensor] = {}
+    header = json.dumps(_encode(value, tensors), ensure_ascii=False)
+    return safetensors.torch.save(tensors, {"data": header})
+
+
+def unpack(data: bytes) -> Any:
+    """The inverse of `pack`. Raises ValueError where the bytes are not what `pack` makes."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + size])["__metadata__"]["data"]
+        return _decode(json.loads(header), safetensors.torch.load(data))
+    except Exception as error:  # whatever hostile or truncated bytes lead to
+        raise ValueError(f"these bytes are no packed data: {error}") from error
+
+
+def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        if value.is_contiguous():
+            tensors[name] = value.clone()  # safetensors refuses tensors that share memory
+            return {"tensor": name}
+        span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
+        tensors[name] = torch.as_strided(value, (span,), (1,)).clone()
+        return {"tensor": name, "shape": list(value.shape), "strides": list(value.stride())}
+    if isinstance(value, tuple):
+        return {"tuple": [_encode(item, tensors) for item in value]}
+    if isinstance(value, list):
+        return [_encode(item, tensors) for item in value]
+    if isinstance(value, Mapping):
+        return {"dict": {name: _encode(item, tensors) for name, item in value.items()}}
+    if isinstance(value, torch.dtype):
+        return {"dtype": str(value).removeprefix("torch.")}
+    if isinstance(value, Foreign):
+        return {"foreign": [value.kind, value.text]}
+    if isinstance(value, Outline):
+        return {"outline": [str(value.dtype).removeprefix("torch."), list(value.shape)]}
+    return value
+
+
+def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_decode(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    match next(iter(value.items())):
+        case "tensor", name:
+            tensor = tensors[name]
+            return torch.as_strided(tensor, value["shape"], value["strides"]) if "strides" in value else tensor
+        case "tuple", items:
+            return tuple(_decode(item, tensors) for item in items)
+        case "dict", items:
+            return {name: _decode(item, tensors) for name, item in items.items()}
+        case "dtype", name:
+            return _dtype(name)
+        case "foreign", [kind, text]:
+            return Foreign(str(kind), str(text))
+        case "outline", [name, shape]:
+            return Outline(_dtype(name), tuple(int(size) for size in shape))
+    raise ValueError(f"unknown form {list(value)}")
+
+
+def _dtype(name: str) -> torch.dtype:
+    dtype = getattr(torch, name)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{name} is no dtype")
+    return dtype

@@ -1,0 +1,122 @@
+"""Watching a candidate while it runs: which torch functions it calls, how many Python steps it takes, how long."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from torch.overrides import TorchFunctionMode
+
+
+class OutOfTime(BaseException):
+    """The candidate ran longer than its limit. Not an Exception, so that a learner's `except Exception` lets it by."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise OutOfTime in the code within when it takes longer. Only the main thread can be interrupted; elsewhere, and
+    on systems without interval timers, there is no limit."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise OutOfTime(f"still running after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second: a bare `except:` may have swallowed it
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class Calls(TorchFunctionMode):
+    """Counts the torch functions that are called within, by their last name, so that no alias hides one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Note the function's name and call it."""
+        self.counts[getattr(func, "__name__", "")] += 1
+        return func(*args, **(kwargs or {}))
+
+
+class Steps:
+    """Counts the Python instructions run in functions that share the candidate's global names: the learner's own code.
+
+    A loop, a comprehension or a generator over an axis makes the count grow with that axis; broadcasting does not.
+    """
+
+    def __init__(self, namespace: dict[str, Any] | None) -> None:
+        self.namespace = namespace
+        self.count = 0
+
+    def __enter__(self) -> Steps:
+        self._before = sys.gettrace()
+        if self.namespace is not None:
+            sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._before)
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_globals is not self.namespace:
+            return None
+        if event == "call":
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+        elif event == "opcode":
+            self.count += 1
+        return self._trace
+
+
+class Capped(io.TextIOBase):
+    """A text stream that keeps the first `limit` characters and counts the rest."""
+
+    def __init__(self, limit: int = 2_000) -> None:
+        self.limit = limit
+        self.kept = ""
+        self.written = 0
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Keep what fits."""
+        if len(self.kept) < self.limit:
+            self.kept += text[: self.limit - len(self.kept)]
+        self.written += len(text)
+        return len(text)
+
+    @property
+    def text(self) -> str:
+        """What was kept, with a last line that says how much was not."""
+        dropped = self.written - len(self.kept)
+        return self.kept + (f"\n... and {dropped:,} characters more" if dropped else "")
+
+
+def namespace_of(candidate: Any) -> dict[str, Any] | None:
+    """The global names of the code that a candidate was written in; None for one not written in Python."""
+    function = getattr(candidate, "forward", candidate) if isinstance(candidate, type) else candidate
+    for _ in range(10):  # a decorated function is wrapped, a partial one keeps the original in .func
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
+        if inner is None:
+            break
+        function = inner
+    space = getattr(function, "__globals__", None)
+    return space if isinstance(space, dict) else None

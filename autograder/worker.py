@@ -1,0 +1,117 @@
+"""The child's side: runs a notebook's cells and tries what they define. Holds no expected result.
+
+Each finding is sent at once, as bytes, so that nothing found is lost when a later function hangs or kills the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+import autograder.jupyter  # noqa: F401  the notebooks import it: loaded once, before the processes part
+from autograder.answers import Answers, Question, answer, as_data, count_steps, unusable
+from autograder.quiet import quiet
+from autograder.values import pack, unpack
+from autograder.watch import Capped, OutOfTime, time_limit
+
+MEMORY = 8 * 2**30  # bytes of address space
+
+
+def run(connection: Connection, work: bytes, folder: str) -> None:
+    """Run the cells and answer the questions in `work`, in a process of its own; send messages through `connection`.
+
+    Messages are dicts with a `kind`: "begin" and "end" of a cell, "try" before a case, "answer" after it, "answers" at
+    an exercise's end.
+    """
+    _detach()
+    os.chdir(folder)
+    task = unpack(work)
+    with quiet():
+        shell = _shell()
+        for cell in task["cells"]:
+            _send(connection, kind="begin", cell=cell["number"])
+            problem = _run_cell(shell, cell["source"], task["cell_seconds"])
+            _send(connection, kind="end", cell=cell["number"], problem=problem)
+        for question in task["questions"]:
+            _answer(connection, shell.user_ns, Question(**question), task["case_seconds"])
+    _send(connection, kind="done")
+    connection.close()
+    os._exit(0)  # threads that a learner left running do not hold the process
+
+
+def _detach() -> None:
+    """A session of its own, so that signals to the group stay here; nothing to read, no channel for stray output."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+        import resource
+
+        with contextlib.suppress(ValueError, OSError):  # not every system has this limit
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    torch.set_num_threads(1)  # a parallel region does not survive the fork
+    os.environ["MPLBACKEND"] = "Agg"
+
+
+def _shell() -> InteractiveShell:
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "NoColor"
+    shell = InteractiveShell.instance(config=config)
+    # errors come back as results; nothing is to be shown here
+    shell.showtraceback = shell.showsyntaxerror = lambda *_, **__: None
+    return shell
+
+
+def _run_cell(shell: InteractiveShell, source: str, seconds: float) -> str:
+    """Run one cell; why it failed, or ""."""
+    with contextlib.redirect_stdout(Capped()), contextlib.redirect_stderr(Capped()):
+        try:
+            with time_limit(seconds):
+                result = shell.run_cell(source, silent=True)
+        except OutOfTime:
+            return f"did not finish within {seconds:g} s"
+    error = result.error_before_exec or result.error_in_exec
+    if error is None:
+        return ""
+    if isinstance(error, OutOfTime):
+        return f"did not finish within {seconds:g} s"
+    if isinstance(error, SyntaxError):
+        return f"has a syntax error in its line {error.lineno}: {error.msg}"
+    return f"raised {type(error).__name__}: {str(error)[:500]}"
+
+
+def _answer(connection: Connection, namespace: dict[str, Any], question: Question, seconds: float) -> None:
+    if question.name not in namespace:
+        _send(connection, kind="answers", exercise=question.name, answers=as_data(Answers(problem="missing")))
+        return
+    candidate = namespace[question.name]
+    problem = unusable(candidate, question)
+    if problem is not None:
+        _send(connection, kind="answers", exercise=question.name, answers=as_data(problem))
+        return
+    found = []
+    for index, case in enumerate(question.cases):
+        _send(connection, kind="try", exercise=question.name, case=index)
+        found.append(answer(candidate, question, case, seconds))
+        _send(connection, kind="answer", exercise=question.name, case=index, answer=vars(found[-1]))
+    steps = count_steps(candidate, question, found, seconds)
+    _send(connection, kind="answers", exercise=question.name, answers=as_data(Answers(cases=found, steps=steps)))
+
+
+def _send(connection: Connection, **message: Any) -> None:
+    connection.send_bytes(pack(message))
+
+
+if "autograder.worker" in sys.modules:  # preloading: what the first notebook would otherwise wait for
+    torch.ones(1).sum()
