@@ -32,9 +32,19 @@ class NotRight(Exception):
     """A case is not right; the text is the report."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(args: list[str]) -> None:
+    """Where the command line names a lesson's notebook, begin to load torch while pytest itself is still starting."""
+    paths = [Path(argument.partition("::")[0]) for argument in args if not argument.startswith("-")]
+    if any(_is_ours(path if path.suffix else path / f"{path.name}.ipynb") for path in paths):
+        from autograder.runner import start_server
+
+        start_server()
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect the course's notebooks."""
-    if file_path.suffix != ".ipynb" or not _is_ours(file_path):
+    if not _is_ours(file_path):
         return None
     from autograder.runner import start_server
 
@@ -43,8 +53,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def _is_ours(path: Path) -> bool:
-    marked = MARK in path.read_text(encoding="utf-8", errors="replace")
-    return path.parent.name == path.stem and (marked or key_path(path.stem).exists())
+    if path.suffix != ".ipynb" or path.parent.name != path.stem or not path.is_file():
+        return False
+    return key_path(path.stem).exists() or MARK in path.read_text(encoding="utf-8", errors="replace")
 
 
 class ExerciseNotebook(pytest.File):
