@@ -7,7 +7,7 @@ from pathlib import Path
 # nbgrader calls `alembic` by its bare name when it makes a gradebook; this finds the environment's without activation
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
-c = get_config()  # noqa: F821
+c = get_config()
 
 c.CourseDirectory.course_id = "deep-learning-models-explained"
 c.CourseDirectory.root = str(Path(__file__).parent)

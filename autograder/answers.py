@@ -45,9 +45,9 @@ class Question:
 class Answer:
     """What happened on one case.
 
-    `results` are the probe's named results; `raised` the exception's class and its bases by name, `message` and `frames`
-    what it said and where in the learner's own code; `changed` names inputs that were changed in place; `calls` counts torch functions by name; `printed` is the
-    start of what was written to stdout and stderr.
+    `results` are the probe's named results; `raised` names the exception's class and its bases, `message` and `frames`
+    tell what it said and where in the learner's own code; `changed` names inputs that were changed in place; `calls`
+    counts torch functions by name; `printed` is the start of what was written to stdout and stderr.
     """
 
     outcome: Outcome
@@ -132,9 +132,9 @@ def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds
     counts = []
     for arguments in question.loop:
         try:
-            with _contained(Capped()), time_limit(seconds), Calls() as calls:
-                with Steps(namespace_of(candidate)) as steps:
-                    PROBES["call"](candidate, question.names, clone(arguments))
+            steps = Steps(namespace_of(candidate))
+            with _contained(Capped()), time_limit(seconds), Calls() as calls, steps:
+                PROBES["call"](candidate, question.names, clone(arguments))
             counts.append(steps.count + sum(calls.counts.values()))
         except KeyboardInterrupt:
             raise

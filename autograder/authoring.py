@@ -1,20 +1,20 @@
 """What an author writes in `checks.py`: exercises with their cases, misconceptions and variants.
 
-    causal_mask = Exercise("causal_mask", points=2, hints=["Which positions may token i look at?", "...", "..."])
+causal_mask = Exercise("causal_mask", points=2, hints=["Which positions may token i look at?", "...", "..."])
 
-    @causal_mask.case("five tokens")
-    def _(draw):
-        return {"length": 5}
+@causal_mask.case("five tokens")
+def _(draw):
+    return {"length": 5}
 
-    @causal_mask.misconception
-    def sees_the_future(length):
-        \"\"\"Row i is what token i may look at. Yours lets it look ahead: keep the lower triangle.\"\"\"
-        return torch.ones(length, length, dtype=torch.bool).triu()
+@causal_mask.misconception
+def sees_the_future(length):
+    \"\"\"Row i is what token i may look at. Yours lets it look ahead: keep the lower triangle.\"\"\"
+    return torch.ones(length, length, dtype=torch.bool).triu()
 
-    @causal_mask.variant
-    def by_comparison(length):
-        position = torch.arange(length)
-        return position <= position[:, None]
+@causal_mask.variant
+def by_comparison(length):
+    position = torch.arange(length)
+    return position <= position[:, None]
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Exercise:
     def misconception(self, candidate: Candidate) -> Candidate:
         """Add a misconception: the decorated candidate's docstring is the sentence that learners read."""
         if not candidate.__doc__:
-            raise LessonProblem(f"{self.name}'s misconception {candidate.__name__} needs a docstring: learners read it.")
+            raise LessonProblem(f"{self.name}'s misconception {candidate.__name__} needs a docstring for learners.")
         sentence = inspect.cleandoc(candidate.__doc__).replace("\n", " ")
         self.misconceptions.append(Misconception(candidate.__name__, sentence, candidate))
         return candidate
@@ -104,7 +104,7 @@ class Exercise:
         return candidate
 
     def no_loop_over(self, axis: str) -> Callable[[DrawOfSize], DrawOfSize]:
-        """Forbid Python loops over `axis`: the decorated function draws arguments in which that axis has a given size."""
+        """Forbid Python loops over `axis`: the decorated function draws arguments that give that axis a size."""
 
         def add(arguments: DrawOfSize) -> DrawOfSize:
             self.loop_axis, self.loop_arguments = axis, arguments
@@ -155,7 +155,8 @@ def _load(path: Path, name: str) -> ModuleType:
         raise LessonProblem(f"{path} is missing: every lesson has one (see CONTRIBUTING.md).")
     linecache.checkcache(str(path))
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and type hints look their module up by name
     spec.loader.exec_module(module)

@@ -183,7 +183,7 @@ def recorded(path: Path) -> str | None:
     try:
         if path.suffix == ".ipynb":
             return str(json.loads(path.read_text(encoding="utf-8"))["metadata"]["autograder"]["source"])
-        return read_key(path).source
+        return str(read_key(path).source)
     except (KeyProblem, ValueError, KeyError):
         return ""
 
@@ -248,7 +248,8 @@ def _exercise(name: str, exercises: dict[str, Exercise], lesson: Lesson) -> Exer
 
 def content(notebook: NotebookNode) -> str:
     """A hash of the cells' sources, to tell whether a learner wrote into a released notebook."""
-    return hashlib.sha256("\0".join(cell.source for cell in notebook.cells).encode()).hexdigest()[:16]
+    sources: list[str] = [cell.source for cell in notebook.cells]
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
 
 
 def write(notebook: NotebookNode, path: Path) -> None:

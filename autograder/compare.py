@@ -25,6 +25,7 @@ TOLERANCES = {
     torch.bfloat16: (2e-2, 2e-2),
 }
 PICTURE_SIZE = 12
+Shape = tuple[int, ...]
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
 
 
@@ -108,7 +109,9 @@ def _wrong_dtype(expected: Tensor, yours: Tensor | Outline, what: str) -> Fault:
     return Fault(Stage.DTYPE, headline, wanted, came, remedies.get(expected.dtype, ""))
 
 
-def _compare_shapes(expected: tuple[int, ...], yours: tuple[int, ...], names: list[str] | None, what: str) -> Fault | None:
+def _compare_shapes(
+    expected: tuple[int, ...], yours: tuple[int, ...], names: list[str] | None, what: str
+) -> Fault | None:
     if expected == yours:
         return None
     shown = (named(expected, names), str(yours))
@@ -129,7 +132,7 @@ def _compare_shapes(expected: tuple[int, ...], yours: tuple[int, ...], names: li
     return Fault(Stage.SIZES, headline, *shown)
 
 
-def _axis_count_look(expected: tuple[int, ...], yours: tuple[int, ...], names: list[str]) -> str:
+def _axis_count_look(expected: Shape, yours: Shape, names: list[str]) -> str:
     if len(yours) == len(expected) - 1:
         missing = [i for i in range(len(expected)) if expected[:i] + expected[i + 1 :] == yours]
         if len(missing) == 1 and names[missing[0]]:
@@ -143,7 +146,7 @@ def _axis_count_look(expected: tuple[int, ...], yours: tuple[int, ...], names: l
     return ""
 
 
-def _swapped(expected: tuple[int, ...], yours: tuple[int, ...]) -> tuple[int, int] | None:
+def _swapped(expected: Shape, yours: Shape) -> tuple[int, int] | None:
     """The two axes whose exchange turns one shape into the other, where only one exchange does."""
     pairs = []
     for i, j in combinations(range(len(expected)), 2):
@@ -168,8 +171,8 @@ def _compare_values(expected: Tensor, yours: Tensor, names: list[str] | None, wh
     if expected.dtype.is_floating_point:
         worst = (expected.double() - yours.double()).abs()[differs]
         look = f"The largest difference is {float(worst.max()):.3g}."
-    shown = [f"{where} {_number(value[first])}" for value in (expected, yours)]
-    return Fault(Stage.VALUES, headline, *shown, look, picture=_picture(expected, yours, differs, first, names))
+    wanted, came = (f"{where} {_number(value[first])}" for value in (expected, yours))
+    return Fault(Stage.VALUES, headline, wanted, came, look, picture=_picture(expected, yours, differs, first, names))
 
 
 def _picture(
@@ -210,7 +213,9 @@ def _compare_dicts(expected: dict[str, Any], yours: dict[str, Any], what: str) -
             return replace(fault, headline=fault.headline.replace(f"{what}[{name!r}]", f"“{name}”"))
     extra = [name for name in yours if name not in expected]
     if extra:
-        return Fault(Stage.VALUES, f"{_capital(what)} has a {extra[0]!r} too many.", ", ".join(expected), ", ".join(yours))
+        return Fault(
+            Stage.VALUES, f"{_capital(what)} has a {extra[0]!r} too many.", ", ".join(expected), ", ".join(yours)
+        )
     return None
 
 
@@ -219,7 +224,9 @@ def _wrong_type(wanted: str, yours: Any, what: str) -> Fault:
         type(None): "A function without `return` returns None.",
         list: "torch.stack and torch.tensor make a tensor of a list." if wanted == "a tensor" else "",
         tuple: "Is there a comma too many behind the returned value?" if wanted == "a tensor" else "",
-        Tensor: "item() takes the Python number out of a tensor that holds one." if wanted in ("an int", "a number") else "",
+        Tensor: "item() takes the Python number out of a tensor that holds one."
+        if wanted in ("an int", "a number")
+        else "",
     }
     look = looks.get(type(yours), "")
     if isinstance(yours, Foreign) and "numpy" in yours.kind and wanted == "a tensor":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 
 import torch
+from drawsvg import Drawing
+from torch import Tensor
 
 from autograder.drawing import grid, side_by_side
 from autograder.report import Fault, Picture, Report, Verdict, summary
@@ -14,7 +16,7 @@ COLOURS = {"passed": GREEN, "failed": ORANGE, "unattempted": GREY}
 MARKS = {"passed": "✓", "failed": "✗", "unattempted": "○"}
 # no colour of its own for text and page, so that it reads on light and dark pages
 BOX = "border-left:4px solid {colour};padding:2px 0 2px 12px;margin:4px 0;max-width:56em;line-height:1.5"
-CODE = "font-family:ui-monospace,monospace;font-size:92%;white-space:pre-wrap;margin:6px 0;background:none;color:inherit"
+CODE = "font-family:ui-monospace,monospace;font-size:92%;white-space:pre-wrap;margin:6px 0;background:none"
 
 
 def render(report: Report) -> str:
@@ -70,20 +72,21 @@ def _cases(report: Report) -> str:
 
 def draw(picture: Picture) -> str:
     """Expected, yours and the difference as one SVG."""
-    rows = range(picture.first_row, picture.first_row + picture.expected.shape[0])
-    columns = range(picture.first_column, picture.first_column + picture.expected.shape[1])
-    labels = {"rows": rows, "columns": columns, "row_axis": picture.rows, "column_axis": picture.columns}
-    if not picture.rows:
-        labels["rows"] = None
-    drawings = [
-        grid(picture.expected, title="expected", **labels),
-        grid(picture.yours, title="yours", differs=picture.differs, **labels),
-    ]
+    height, width = picture.expected.shape
+    rows = range(picture.first_row, picture.first_row + height) if picture.rows else None
+    columns = range(picture.first_column, picture.first_column + width)
+
+    def panel(matrix: Tensor, title: str, differs: Tensor | None = None) -> Drawing:
+        return grid(matrix, rows, columns, title, picture.rows, picture.columns, differs)
+
+    panels = [panel(picture.expected, "expected"), panel(picture.yours, "yours", picture.differs)]
     if picture.expected.dtype == torch.bool:
-        drawings.append(grid(torch.zeros_like(picture.differs), title="difference", differs=picture.differs, **labels))
-    where = f" at {escape(picture.where)}" if picture.where else ""
-    caption = f"{'a part of the matrix' if picture.part else 'the matrix'}{where}; framed where they differ"
-    return f'{side_by_side(drawings).as_svg()}<div style="opacity:.75;font-size:90%">{caption}</div>'
+        panels.append(panel(torch.zeros_like(picture.differs), "difference", picture.differs))
+    part = "A part of the result" if picture.part else "The result"
+    where = f" at {picture.where}" if picture.where else ""
+    filled = "filled is True; " if picture.expected.dtype == torch.bool else ""
+    caption = escape(f"{part}{where}: {filled}framed where it differs.")
+    return f'{side_by_side(panels).as_svg()}<div style="opacity:.75;font-size:90%">{caption}</div>'
 
 
 def _prose(text: str) -> str:

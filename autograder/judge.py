@@ -81,7 +81,7 @@ def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
         case "":
             return None
         case "missing":
-            look = "Its cell was deleted or renamed, or did not run. The stub in the released notebook has the right name."
+            look = "Its cell was deleted or renamed, or did not run. The released notebook has the stub."
             return Fault(
                 Stage.CALLABLE,
                 f"There is no `{key.name}` in this notebook.",
@@ -95,7 +95,7 @@ def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
         case "signature":
             headline = f"`{key.name}` cannot be called with the parameters of the stub."
             yours = f"{key.name}{answers.detail}"
-            return Fault(Stage.SIGNATURE, headline, signature, yours, "Take the line that begins with `def` from the stub.")
+            return Fault(Stage.SIGNATURE, headline, signature, yours, "The stub's first line has them.")
     return Fault(Stage.RAN, answers.detail or answers.problem)
 
 

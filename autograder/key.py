@@ -21,7 +21,7 @@ from autograder.authoring import Candidate, Exercise, Lesson
 from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
-from autograder.values import LARGEST_TENSOR, pack, record, unpack
+from autograder.values import pack, unpack
 
 FORMAT = 1
 PUBLIC_SEED = 0

@@ -127,7 +127,9 @@ class CaseItem(pytest.Item):
         if verdict.status == "failed":
             assert isinstance(self.parent, ExerciseCollector)
             if self.parent.shown and verdict.fault is not None:
-                raise NotRight(f"{verdict.fault.headline}\n(as told above)" if report.diagnosis else verdict.fault.headline)
+                raise NotRight(
+                    f"{verdict.fault.headline}\n(as told above)" if report.diagnosis else verdict.fault.headline
+                )
             self.parent.shown = True
             raise NotRight(text.render_failure(report, verdict))
 
@@ -177,7 +179,8 @@ def bar(reports: list[Report]) -> str:
     """How a lesson stands, in a line.
 
     >>> from autograder.report import Report, Verdict
-    >>> bar([Report("a", "22_masks", 1, [Verdict("x", "passed")]), Report("b", "22_masks", 3, [Verdict("x", "failed")])])
+    >>> right, wrong = [Verdict("x", "passed")], [Verdict("x", "failed")]
+    >>> bar([Report("a", "22_masks", 1, right), Report("b", "22_masks", 3, wrong)])
     '22_masks  ##########..........  1 of 2 exercises, 1 of 4 points'
     """
     done = sum(report.status == "passed" for report in reports)

@@ -24,7 +24,7 @@ LARGEST_MESSAGE = 256 * 2**20  # bytes
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: for one cell, for one case, and how much longer a child may be silent before it is ended from outside."""
+    """Seconds: for one cell, for one case, and how much longer a silent child is waited for before it is ended."""
 
     cell: float = 20.0
     case: float = 10.0

@@ -115,7 +115,7 @@ def identical(a: Any, b: Any) -> bool:
         same = a == b
         return bool((same | (a != a) & (b != b)).all() if a.dtype.is_floating_point else same.all())
     if isinstance(a, float) and isinstance(b, float):
-        return a == b or math.isnan(a) and math.isnan(b)
+        return a == b or (math.isnan(a) and math.isnan(b))
     if type(a) is not type(b):
         return False
     if isinstance(a, tuple | list):
@@ -129,7 +129,7 @@ def pack(value: Any) -> bytes:
     """Recorded data as bytes. A tensor that is not contiguous is kept as its memory and the strides over it."""
     tensors: dict[str, Tensor] = {}
     header = json.dumps(_encode(value, tensors), ensure_ascii=False)
-    return safetensors.torch.save(tensors, {"data": header})
+    return bytes(safetensors.torch.save(tensors, {"data": header}))
 
 
 def unpack(data: bytes) -> Any:

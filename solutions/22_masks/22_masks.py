@@ -22,6 +22,7 @@ from autograder import check, hint, ready
 # every head, how much each target position looks at each source position. A mask is laid over them by broadcasting.
 # Before any code: which shape does each step have?
 
+
 # %%
 def shapes_of_masks(batch: int, heads: int, tgt: int, src: int) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor on the way from padded tokens to masked scores, for any sizes.
@@ -47,6 +48,7 @@ def shapes_of_masks(batch: int, heads: int, tgt: int, src: int) -> dict[str, tup
     }
     ### END SOLUTION
 
+
 # %%
 check(shapes_of_masks)
 
@@ -55,6 +57,7 @@ check(shapes_of_masks)
 #
 # *Five minutes.* A language model learns to predict the next token. If position 2 could look at position 3, it would
 # read the answer instead of predicting it. Row i of this mask says what position i may look at.
+
 
 # %%
 def causal_mask(length: int) -> Bool[Tensor, "length length"]:
@@ -72,6 +75,7 @@ def causal_mask(length: int) -> Bool[Tensor, "length length"]:
     return position[None, :] <= position[:, None]
     ### END SOLUTION
 
+
 # %%
 check(causal_mask)
 
@@ -80,6 +84,7 @@ check(causal_mask)
 #
 # *Five minutes.* A position may be looked at when the padding mask allows it **and** the causal mask allows it. The two
 # have different shapes; broadcasting joins them without a copy for every sentence.
+
 
 # %%
 def combine_masks(
@@ -99,6 +104,7 @@ def combine_masks(
     return padding & causal
     ### END SOLUTION
 
+
 # %%
 check(combine_masks)
 
@@ -107,7 +113,9 @@ check(combine_masks)
 #
 # *Ten minutes.* Much code adds its mask to the scores instead of filling them: 0 where a position is allowed, a huge
 # negative number where it is not, so that the softmax makes it zero. Minus infinity would do, until a row is masked
-# from end to end: then the softmax computes `-inf - (-inf)` and the whole row is NaN. The lowest finite number does not.
+# from end to end: then the softmax computes `-inf - (-inf)` and the whole row is NaN. The lowest finite number does
+# not.
+
 
 # %%
 def to_additive(mask: Bool[Tensor, "*shape"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "*shape"]:
@@ -123,6 +131,7 @@ def to_additive(mask: Bool[Tensor, "*shape"], dtype: torch.dtype = torch.float32
     return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, torch.finfo(dtype).min)
     ### END SOLUTION
 
+
 # %%
 check(to_additive)
 
@@ -131,6 +140,7 @@ check(to_additive)
 #
 # *Ten minutes.* In a translation model each word of the target looks at the words of the source. There is no future in
 # the source: it is there whole. But its padding must stay unseen, whatever the target's own tokens are.
+
 
 # %%
 def cross_attention_mask(
@@ -152,6 +162,7 @@ def cross_attention_mask(
     return is_real[:, None, None, :].expand(batch, 1, tgt, -1)
     ### END SOLUTION
 
+
 # %%
 check(cross_attention_mask)
 
@@ -160,6 +171,7 @@ check(cross_attention_mask)
 #
 # *Ten minutes.* Looking at everything before costs length² scores. Many models let most of their layers look back a
 # fixed distance only.
+
 
 # %%
 def sliding_window_mask(length: int, window: int) -> Bool[Tensor, "length length"]:
@@ -181,6 +193,7 @@ def sliding_window_mask(length: int, window: int) -> Bool[Tensor, "length length
     return (steps_back >= 0) & (steps_back < window)
     ### END SOLUTION
 
+
 # %%
 check(sliding_window_mask)
 
@@ -189,6 +202,7 @@ check(sliding_window_mask)
 #
 # *Fifteen minutes.* A prefix language model reads its prompt in both directions and writes causally after it. Each
 # sentence of the batch has a prompt of its own length.
+
 
 # %%
 def prefix_mask(prefix: Int[Tensor, "batch"], length: int) -> Bool[Tensor, "batch heads=1 length length"]:
@@ -211,15 +225,17 @@ def prefix_mask(prefix: Int[Tensor, "batch"], length: int) -> Bool[Tensor, "batc
     return causal | in_prefix[:, None, None, :]
     ### END SOLUTION
 
+
 # %%
 check(prefix_mask)
 
 # %% [markdown]
 # ## 8. Several documents in one row
 #
-# *Fifteen minutes.* Padding is wasted work, so training data is often packed: short documents stand one behind the other
-# in one row. A token must not look into its neighbour. Packers reuse ids, so the same id may come back later in the row
-# for another document.
+# *Fifteen minutes.* Padding is wasted work, so training data is often packed: short documents stand one behind the
+# other in one row. A token must not look into its neighbour. Packers reuse ids, so the same id may come back later in
+# the row for another document.
+
 
 # %%
 def document_mask(documents: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch heads=1 seq seq"]:
@@ -245,5 +261,73 @@ def document_mask(documents: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch he
     return (same_document & causal)[:, None]
     ### END SOLUTION
 
+
 # %%
 check(document_mask)
+
+# %% [markdown]
+# ## Your masks at work
+#
+# The cell below trains a small language model on the lines of the Zen of Python, with *your* masks: the lines are of
+# unequal length, so the batch is padded, and each character may see only what comes before it. It does so with windows
+# of four widths, and says how unsure each model stays. It takes about ten seconds.
+#
+# The model is told which characters it sees, and not where they stand (that is lesson `24_positions`). Which window do
+# you expect to serve it best?
+
+# %%
+# demonstration: a language model trained under the learner's own masks
+if ready(causal_mask, combine_masks, to_additive, sliding_window_mask):
+    import codecs
+    import contextlib
+    import io
+
+    from torch import nn
+
+    from autograder.drawing import grid
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        import this
+    lines = [line for line in codecs.decode(this.s, "rot13").splitlines() if line]
+    characters = ["·", *sorted(set("".join(lines)))]
+    longest = max(len(line) for line in lines)
+    batch = torch.tensor([[characters.index(c) for c in line.ljust(longest, "·")] for line in lines])
+    inputs, targets = batch[:, :-1], batch[:, 1:]
+
+    class Reader(nn.Module):
+        """One attention layer that predicts each line's next character, under a mask."""
+
+        def __init__(self, vocab: int, width: int = 48) -> None:
+            super().__init__()
+            self.token = nn.Embedding(vocab, width)
+            self.q, self.k, self.v = (nn.Linear(width, width, bias=False) for _ in range(3))
+            self.out = nn.Sequential(nn.Linear(width, 96), nn.ReLU(), nn.Linear(96, vocab))
+
+        def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            x = self.token(ids)[:, None]
+            scores = self.q(x) @ self.k(x).transpose(-2, -1) / x.shape[-1] ** 0.5
+            weights = (scores + to_additive(mask)).softmax(dim=-1)
+            return self.out(x + weights @ self.v(x))[:, 0], weights
+
+    def train(window: int) -> tuple[float, Tensor]:
+        """The loss after training with a window of this width, and where the model looks then."""
+        torch.manual_seed(0)
+        length = inputs.shape[1]
+        before = causal_mask(length) & sliding_window_mask(length, window)
+        mask = combine_masks((inputs != 0)[:, None, None, :], before)
+        model = Reader(len(characters))
+        optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+        for _ in range(150):
+            logits, weights = model(inputs, mask)
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return loss.item(), weights.detach()
+
+    looks = {}
+    for window in (1, 2, 4, longest):
+        loss, looks[window] = train(window)
+        print(f"a window of {window:2}: as unsure as a choice among {torch.tensor(loss).exp():.1f} characters")
+    shown, percent = list(lines[1][:14]), looks[4][1, 0, :14, :14].mul(100).round().int()
+    display(grid(percent, shown, shown, "where a window of 4 looks, in percent", "tgt", "src"))

@@ -100,14 +100,14 @@ def from_real_tensors(batch, heads, tgt, src):
     per_score = is_real[:, None, None]
     causal = torch.ones(tgt, src, dtype=torch.bool)
     both = per_score & causal
-    steps = dict(is_real=is_real, per_score=per_score, causal=causal, both=both)
+    steps = {"is_real": is_real, "per_score": per_score, "causal": causal, "both": both}
     return {name: step.shape for name, step in {**steps, "masked_scores": scores.masked_fill(~both, 0)}.items()}
 
 
 @shapes_of_masks.variant
 def step_by_step(batch, heads, tgt, src):
     answer = {"masked_scores": (batch, heads, tgt, src), "is_real": (batch, src)}
-    answer["per_score"] = answer["is_real"][:1] + (1, 1) + answer["is_real"][1:]
+    answer["per_score"] = (*answer["is_real"][:1], 1, 1, *answer["is_real"][1:])
     answer["causal"] = (tgt, src)
     answer["both"] = answer["per_score"][:2] + answer["causal"]
     return answer
@@ -122,7 +122,7 @@ causal_mask = Exercise(
         "Row i is what position i may look at. How many True values does row 0 have, and row 1?",
         "Number the rows and the columns with torch.arange. Which comparison of the two numbers is True where looking "
         "is allowed?",
-        "torch.arange(length)[:, None] is a column of row numbers. Compared with torch.arange(length), it broadcasts to "
+        "torch.arange(length)[:, None] is a column of row numbers. Compared with torch.arange(length), it becomes "
         "a square. torch.tril of a square of ones does the same.",
     ],
 )
@@ -635,8 +635,8 @@ prefix_mask = Exercise(
         "other'?",
         "Whether a column lies in the prefix does not depend on the row. Which shape does `torch.arange(length) < "
         "prefix[:, None]` have?",
-        "That is (batch, length), and speaks of columns: [:, None, None, :] lines it up with (batch, 1, length, length). "
-        "The causal mask broadcasts by itself.",
+        "That is (batch, length), and speaks of columns: [:, None, None, :] lines it up with (batch, 1, length, "
+        "length). The causal mask broadcasts by itself.",
     ],
 )
 
