@@ -44,6 +44,8 @@ def fingerprint(paths: Iterable[Path]) -> str:
     """A hash of files' contents, in order."""
     digest = hashlib.sha256()
     for path in paths:
+        if not path.is_file():
+            raise LessonProblem(f"{path} is missing: every lesson has one (see CONTRIBUTING.md).")
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -81,14 +83,24 @@ class Course:
         return found
 
     def build(self) -> list[str]:
-        """Build what is out of date; the built files' names."""
-        made = []
+        """Build what is out of date; the built files' names. A lesson that cannot be built does not keep the others."""
+        made, problems = [], []
         for name in self.names():
-            stale = {path for path, source, built in self._files(name) if built != source}
-            for path, make in self._makers(name).items():
-                if path in stale:
-                    make(name)
-                    made.append(str(path.relative_to(self.root)))
+            try:
+                made += self._build_lesson(name)
+            except AutograderError as problem:
+                problems.append(str(problem))
+        if problems:
+            raise LessonProblem("\n".join(problems))
+        return made
+
+    def _build_lesson(self, name: str) -> list[str]:
+        made = []
+        stale = {path for path, source, built in self._files(name) if built != source}
+        for path, make in self._makers(name).items():
+            if path in stale:
+                make(name)
+                made.append(str(path.relative_to(self.root)))
         return made
 
     def _files(self, name: str) -> list[tuple[Path, str, str | None]]:

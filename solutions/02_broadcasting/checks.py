@@ -263,8 +263,8 @@ def the_larger_size(a, b):
 
 @broadcast_shape.misconception
 def the_larger_size_that_fits(a, b):
-    """Yours takes the larger of two sizes that fit. That is right for all of them but one: what do 0 and 1 give? The 1
-    gives way, whatever the other size is."""
+    """Yours gives 1 where 0 and 1 meet: max passes over the 0, and so does `or`. The 1 gives way, whatever the other
+    size is."""
     return fitted(a, b, max, fit)
 
 
