@@ -21,7 +21,7 @@ from autograder.probes import PROBES, accepts, as_called
 from autograder.values import clone, identical, record
 from autograder.watch import Calls, Capped, OutOfTime, Steps, namespace_of, time_limit
 
-Outcome = str  # "returned", "raised", "unattempted", "out of time", "died"
+Outcome = str  # "returned", "raised", "unattempted", "out of time", "untried", "died"
 MOST_FRAMES = 6
 
 
@@ -88,8 +88,20 @@ def collect(candidate: Any, question: Question, seconds: float = 10.0) -> Answer
     problem = unusable(candidate, question)
     if problem is not None:
         return problem
-    cases = [answer(candidate, question, case, seconds) for case in question.cases]
+    cases = list(answer_each(candidate, question, seconds))
     return Answers(cases=cases, steps=count_steps(candidate, question, cases, seconds))
+
+
+def answer_each(candidate: Any, question: Question, seconds: float) -> Iterator[Answer]:
+    """An answer for each case in turn. Behind one that ran out of time the rest is not tried: it would wait as long."""
+    stuck = False
+    for case in question.cases:
+        if stuck:
+            yield Answer("untried", message="This case was not tried, because an earlier one did not finish.")
+            continue
+        found = answer(candidate, question, case, seconds)
+        stuck = found.outcome == "out of time"
+        yield found
 
 
 def unusable(candidate: Any, question: Question) -> Answers | None:

@@ -159,5 +159,10 @@ def _load(path: Path, name: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and type hints look their module up by name
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except LessonProblem:
+        raise
+    except Exception as error:
+        raise LessonProblem(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     return module

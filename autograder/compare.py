@@ -6,7 +6,6 @@ Nothing is broadcast before it is compared, and nothing is compared with a candi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -208,9 +207,9 @@ def _compare_dicts(expected: dict[str, Any], yours: dict[str, Any], what: str) -
     for name in expected:
         if name not in yours:
             return Fault(Stage.VALUES, f"{_capital(what)} has no {name!r}.", ", ".join(expected), ", ".join(yours))
-        fault = compare(expected[name], yours[name], None, f"{what}[{name!r}]")
+        fault = compare(expected[name], yours[name], None, f"“{name}”")
         if fault is not None:
-            return replace(fault, headline=fault.headline.replace(f"{what}[{name!r}]", f"“{name}”"))
+            return fault
     extra = [name for name in yours if name not in expected]
     if extra:
         return Fault(

@@ -104,7 +104,7 @@ def _not_returned(case: dict[str, Any], answer: Answer) -> Fault:
     if answer.outcome == "out of time":
         look = "Is there a loop whose condition never becomes false?"
         return Fault(Stage.RAN, f"Your function did not finish: {answer.message}.", expected, "", look, answer.frames)
-    if answer.outcome == "died":
+    if answer.outcome in ("died", "untried"):
         return Fault(Stage.RAN, answer.message, expected)
     if answer.outcome == "unattempted":
         return Fault(Stage.RAN, "On this case your function raises NotImplementedError.", expected)

@@ -89,7 +89,9 @@ def _find(candidate: Any, frame: FrameType) -> tuple[Key, ExerciseKey, Any]:
                 return *find_exercise(name), candidate
             except UnknownExercise as error:
                 unknown = unknown or error
-        raise unknown or UnknownExercise("check takes the function that you wrote, as in check(causal_mask).")
+        raise unknown or UnknownExercise(
+            "check takes the function that you wrote, by its name and without quotes or brackets of its own."
+        )
     except AutograderError as error:
         raise _plain(error) from None
 

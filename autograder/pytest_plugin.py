@@ -32,6 +32,11 @@ class NotRight(Exception):
     """A case is not right; the text is the report."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One setting, for slow machines."""
+    parser.addini("autograder_timeout", "seconds that a learner's function may take on one case", default="10")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(args: list[str]) -> None:
     """Where the command line names a lesson's notebook, begin to load torch while pytest itself is still starting."""
@@ -64,11 +69,13 @@ class ExerciseNotebook(pytest.File):
     def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
         """The lesson's exercises, or one item that tells why there are none."""
         from autograder.key import read_key
+        from autograder.notebook import read_cells
 
         try:
             key = read_key(key_path(self.path.stem))
+            self.cells = read_cells(self.path)
         except AutograderError as problem:
-            yield BrokenItem.from_parent(self, name="key", problem=problem)
+            yield BrokenItem.from_parent(self, name="cannot be judged", problem=problem)
             return
         for exercise in key.exercises:
             yield ExerciseCollector.from_parent(self, name=exercise.name, key=exercise)
@@ -76,14 +83,14 @@ class ExerciseNotebook(pytest.File):
     def reports(self) -> dict[str, Report]:
         """The reports on all exercises that this run wants, judged together when the first of them is asked for."""
         from autograder.judge import judge
-        from autograder.notebook import read_cells
-        from autograder.runner import run_notebook
+        from autograder.runner import Limits, run_notebook
 
         known = self.session.stash.setdefault(reports_key, {})
         if self.nodeid not in known:
             items = [item for item in self.session.items if isinstance(item, CaseItem) and item.notebook is self]
             keys = {item.key.name: item.key for item in items}
-            answers = run_notebook(self.path, read_cells(self.path), [key.question for key in keys.values()])
+            limits = Limits(case=float(self.config.getini("autograder_timeout")))
+            answers = run_notebook(self.path, self.cells, [key.question for key in keys.values()], limits)
             known[self.nodeid] = {name: judge(key, answers[name], self.path.stem) for name, key in keys.items()}
         return known[self.nodeid]
 
@@ -123,13 +130,11 @@ class CaseItem(pytest.Item):
         report = self.notebook.reports()[self.key.name]
         verdict: Verdict = next(verdict for verdict in report.verdicts if verdict.label == self.name)
         if verdict.status == "unattempted":
-            pytest.skip("not attempted yet")
+            pytest.skip(f"not attempted yet. {report.note}".rstrip(". "))
         if verdict.status == "failed":
             assert isinstance(self.parent, ExerciseCollector)
             if self.parent.shown and verdict.fault is not None:
-                raise NotRight(
-                    f"{verdict.fault.headline}\n(as told above)" if report.diagnosis else verdict.fault.headline
-                )
+                raise NotRight(f"{verdict.fault.headline}\n(the whole report on {self.key.name} stands above)")
             self.parent.shown = True
             raise NotRight(text.render_failure(report, verdict))
 

@@ -50,6 +50,7 @@ def run_notebook(
     path: Path, cells: Sequence[Cell], questions: Sequence[Any], limits: Limits | None = None
 ) -> dict[str, Answers]:
     """Answers by exercise name. Never raises for what a notebook does."""
+    start_server()
     gathering = _Gathering(path.parent, list(cells), list(questions), limits or Limits())
     while gathering.unanswered():
         gathering.run_child()
@@ -138,7 +139,7 @@ class _Gathering:
             question = next(question for question in self.unanswered() if question.name == at["exercise"])
             known = self.partial.get(question.name, [])
             lost = Answer("died", message=f"Your function {ending}.")
-            untried = Answer("died", message="This case was not tried, because an earlier one ended the process.")
+            untried = Answer("untried", message="This case was not tried, because an earlier one ended the process.")
             cases = [*known, lost, *[untried] * len(question.cases)][: len(question.cases)]
             self.answers[question.name] = Answers(cases=cases)
         elif at.get("kind") == "begin" and at["cell"] not in self.fatal:

@@ -24,7 +24,7 @@ def render(report: Report) -> str:
         parts.append(render_failure(report, failure))
         if len(report.verdicts) > 1:
             parts.append("\n".join(f"  {MARKS[verdict.status]} {verdict.label}" for verdict in report.verdicts))
-    if report.note:
+    elif report.note:
         parts.append(_indent(f"Note: {report.note}"))
     return "\n\n".join(parts)
 
@@ -38,6 +38,8 @@ def render_failure(report: Report, verdict: Verdict) -> str:
         parts.append(_indent(report.diagnosis))
     parts.append(_indent(fault.headline))
     parts += _details(fault)
+    if report.note:
+        parts.append(_indent(f"Note: {report.note}"))
     return "\n\n".join(parts)
 
 

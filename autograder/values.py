@@ -76,13 +76,13 @@ def _record(value: object, depth: int, leaves: list[int]) -> Any:
 
 def _record_tensor(value: Tensor) -> Tensor | Foreign | Outline:
     with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
-        plain = value.detach().as_subclass(Tensor)
+        plain = value.detach()
         if plain.layout != torch.strided or plain.is_quantized or plain.is_meta or plain.is_complex():
             kind = "meta" if plain.is_meta else "complex" if plain.is_complex() else str(plain.layout).split(".")[-1]
             return Foreign("Tensor", f"a {kind} tensor of shape {tuple(plain.shape)}")
         if plain.numel() * plain.element_size() > LARGEST_TENSOR:
             return Outline(plain.dtype, tuple(plain.shape))
-        return plain.cpu().clone(memory_format=torch.contiguous_format)
+        return plain.as_subclass(Tensor).cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _type_name(value: object) -> str:

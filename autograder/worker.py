@@ -16,7 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import autograder.jupyter  # noqa: F401  the notebooks import it: loaded once, before the processes part
-from autograder.answers import Answers, Question, answer, as_data, count_steps, unusable
+from autograder.answers import Answer, Answers, Question, answer_each, as_data, count_steps, unusable
 from autograder.quiet import quiet
 from autograder.values import pack, unpack
 from autograder.watch import Capped, OutOfTime, time_limit
@@ -32,6 +32,7 @@ def run(connection: Connection, work: bytes, folder: str) -> None:
     """
     _detach()
     os.chdir(folder)
+    sys.path.insert(0, folder)  # as in a kernel, files beside the notebook can be imported
     task = unpack(work)
     with quiet():
         shell = _shell()
@@ -63,14 +64,27 @@ def _detach() -> None:
     os.environ["MPLBACKEND"] = "Agg"
 
 
+class _Shell(InteractiveShell):  # type: ignore[misc]
+    """IPython without a screen: errors come back as results, and nothing is shown."""
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Nothing to do: %matplotlib asks for it."""
+
+    def ask_exit(self) -> None:
+        """What `exit` and `quit` do."""
+        raise SystemExit
+
+    def showtraceback(self, *_: Any, **__: Any) -> None:
+        """Nothing to show it on."""
+
+    showsyntaxerror = showtraceback
+
+
 def _shell() -> InteractiveShell:
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
-    shell = InteractiveShell.instance(config=config)
-    # errors come back as results; nothing is to be shown here
-    shell.showtraceback = shell.showsyntaxerror = lambda *_, **__: None
-    return shell
+    return _Shell.instance(config=config)
 
 
 def _run_cell(shell: InteractiveShell, source: str, seconds: float) -> str:
@@ -100,10 +114,11 @@ def _answer(connection: Connection, namespace: dict[str, Any], question: Questio
     if problem is not None:
         _send(connection, kind="answers", exercise=question.name, answers=as_data(problem))
         return
-    found = []
-    for index, case in enumerate(question.cases):
+    found: list[Answer] = []
+    following = answer_each(candidate, question, seconds)
+    for index in range(len(question.cases)):
         _send(connection, kind="try", exercise=question.name, case=index)
-        found.append(answer(candidate, question, case, seconds))
+        found.append(next(following))
         _send(connection, kind="answer", exercise=question.name, case=index, answer=vars(found[-1]))
     steps = count_steps(candidate, question, found, seconds)
     _send(connection, kind="answers", exercise=question.name, answers=as_data(Answers(cases=found, steps=steps)))

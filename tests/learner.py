@@ -76,9 +76,8 @@ def _is_helper(node: ast.stmt) -> bool:
 
 def words(html: str) -> str:
     """The text that a reader of a page sees, each gap one space."""
-    return " ".join(
-        unescape(re.sub(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", "", html, flags=re.S)).split()
-    )
+    shown = re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", "", html, flags=re.S)
+    return " ".join(unescape(shown).split())
 
 
 def as_shown(sentence: str) -> str:

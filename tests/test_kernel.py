@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from learner import CHECK, RELEASED, SOLUTION, SOURCE_NOTEBOOK, as_answer, as_shown, grade_id, is_check, points, read
-from learner import reference_sources, words
+from learner import (
+    CHECK,
+    RELEASED,
+    SOLUTION,
+    SOURCE_NOTEBOOK,
+    as_answer,
+    as_shown,
+    grade_id,
+    is_check,
+    points,
+    read,
+    reference_sources,
+    words,
+)
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
@@ -52,8 +65,9 @@ def outputs(cell: NotebookNode) -> list[NotebookNode]:
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     folder = tmp_path_factory.mktemp("kernel")  # away from the course: nothing may be found by its place
     notebook = new_notebook(metadata=read(RELEASED).metadata)
-    client = NotebookClient(notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(folder)}})
-    with client.setup_kernel():
+    client = NotebookClient(notebook, timeout=60, allow_errors=True, shutdown_kernel="immediate")
+    # one thread: on a busy machine torch's threads wait for each other, ten times as long as they compute
+    with client.setup_kernel(cwd=str(folder), env={**os.environ, "OMP_NUM_THREADS": "1"}):
         running = Kernel(client)
         running.run([cell for cell in read(RELEASED).cells if "import" in cell.source and not grade_id(cell)])
         yield running

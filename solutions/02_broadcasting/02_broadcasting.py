@@ -72,8 +72,9 @@ check(shapes_after_broadcasting)
 def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that tensors of the shapes `a` and `b` have together, by broadcasting, as a tuple.
 
-    The shapes are lined up from the right. At each place the two sizes must be equal, or one of them must be 1 or
-    missing: then the other one is the result's. Where they do not fit, raise a ValueError, with any message.
+    The shapes are lined up from the right. At each place the two sizes must be equal, or one of them must be
+    1 or missing: then the other one is the result's. Where they do not fit, raise a ValueError, with any
+    message.
 
     Examples:
         broadcast_shape((5, 1, 3), (4, 1)) is (5, 4, 3)
@@ -81,8 +82,8 @@ def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         broadcast_shape((2, 3), (2,)) raises ValueError: 3 and 2 meet on the right
         broadcast_shape((), (4,)) is (4,): a single number has no axes
 
-    Rules: pure Python, without torch or NumPy. Sizes are integers from 0 up, and may be larger than any memory holds. 0
-    is a size like any other: 0 and 1 give 0; 0 and 3 do not fit.
+    Rules: pure Python, without torch or NumPy. Sizes are integers from 0 up, and may be larger than any
+    memory holds. A size of 0 is a size like any other: 0 and 1 give 0; 0 and 3 do not fit.
     """
     ### BEGIN SOLUTION
     length = max(len(a), len(b))
@@ -138,15 +139,15 @@ check(add_channel_bias)
 def standardize(x: Float[Tensor, "batch feature"], eps: float = 1e-5) -> Float[Tensor, "batch feature"]:
     """(x - mean) / sqrt(var + eps), where each feature has its own mean and variance over the batch.
 
-    The variance is the biased one: the mean of the squared deviations, divided by batch, not by batch - 1. A batch of
-    one row therefore gives zeros. The result has the dtype of x.
+    The variance is the biased one: the sum of the squared deviations divided by batch, not by batch - 1. A
+    batch of one row therefore gives zeros. The result has the dtype of x.
 
     Example, eps=0.:
         x       [[1., 10.],   result  [[-1., -1.],
                  [3., 30.]]            [ 1.,  1.]]
 
-    Rules: x is not changed. No ready-made norm: no layer_norm, batch_norm, instance_norm, group_norm or rms_norm,
-    neither as a function nor as a module.
+    Rules: x is not changed. No ready-made norm: no layer_norm, batch_norm, instance_norm, group_norm or
+    rms_norm, neither as a function nor as a module.
     """
     ### BEGIN SOLUTION
     mean = x.mean(dim=0, keepdim=True)
@@ -169,16 +170,16 @@ check(standardize)
 def pairwise_distances(x: Float[Tensor, "n feature"], y: Float[Tensor, "m feature"]) -> Float[Tensor, "n m"]:
     """The Euclidean distance between each row of x and each row of y: the root of the sum of squared differences.
 
-    The result at [i, j] is the distance from x[i] to y[j], and has the dtype of the inputs. A point may be in both
-    sets: its distance to itself is 0.
+    The result at [i, j] is the distance from x[i] to y[j], and has the dtype of the inputs. A point may be in
+    both sets: its distance to itself is 0.
 
     Example:
         x = [[0., 0.], [3., 0.]], y = [[0., 4.], [3., 0.], [0., 0.]]
         result  [[4., 3., 0.],
                  [5., 0., 3.]]
 
-    Rules: no loops over n or m, comprehensions included; no cdist, pdist or pairwise_distance. Neither input is
-    changed. The formula |x|² + |y|² - 2 x·y is right too; the lesson shows what it costs.
+    Rules: no loops over n or m, comprehensions included; no cdist, pdist or pairwise_distance. Neither input
+    is changed. The formula |x|² + |y|² - 2 x·y is right too; the lesson shows what it costs.
     """
     ### BEGIN SOLUTION
     differences = x[:, None, :] - y[None, :, :]
@@ -200,19 +201,19 @@ check(pairwise_distances)
 def one_hot(labels: Int[Tensor, "batch"], classes: int) -> Float[Tensor, "batch classes"]:
     """A row for each label: 1 in the column that the label names, 0 elsewhere; float32.
 
-    A label below 0, or not below `classes`, gives a row of zeros. Such labels mark what a loss leaves out, -100 for
-    example.
+    A label below 0, or not below `classes`, gives a row of zeros. Such labels, -100 for example, mark what a
+    loss leaves out.
 
     Example, classes=3:
         labels  [2, 0, -100]   result  [[0., 0., 1.],
                                         [1., 0., 0.],
                                         [0., 0., 0.]]
 
-    Rules: compare. No one_hot, eye, scatter, gather, index_select or their relatives; no loops. The labels are not
-    changed, and may be of any integer dtype.
+    Rules: compare. No one_hot, eye, diag, embedding, gather, no scatter_... or index_..., no loops. The labels
+    are not changed, and may be of any integer dtype.
     """
     ### BEGIN SOLUTION
-    return (labels[:, None] == torch.arange(classes)).float()
+    return torch.where(labels[:, None] == torch.arange(classes), 1.0, 0.0)
     ### END SOLUTION
 
 
@@ -251,26 +252,32 @@ check(lengths_to_mask)
 # %% [markdown]
 # ## A photograph in twelve colours, painted by your functions
 #
-# The portrait is of Grace Hopper, who wrote the first compiler; the US Navy took it, it is in the public domain, and
-# Matplotlib brings it along. The cell below runs when all seven exercises are right:
+# The portrait is of Grace Hopper, who wrote one of the first compilers. The US Navy took it, it is in the public
+# domain, and Matplotlib brings it along. The cell below runs when all seven exercises are right:
 #
 # - `add_channel_bias` makes it warmer: more red, less blue.
 # - Each pixel becomes a row of five features: its red, green and blue, its row and its column. `standardize` lets a row
-#   number up to 150 and a colour between 0 and 1 count alike.
+#   number of three digits and a colour between 0 and 1 count alike.
 # - k-means then finds twelve centres. `pairwise_distances` tells which centre is nearest to each pixel; `one_hot`
 #   writes that as a table of pixels and centres, and one matrix product with it adds up each centre's pixels.
 # - `lengths_to_mask` draws how many pixels each colour has got.
 
 # %%
 # demonstration: a photograph in twelve colours
-if ready(shapes_after_broadcasting, broadcast_shape, add_channel_bias, standardize) and ready(
-    pairwise_distances, one_hot, lengths_to_mask
+if ready(
+    shapes_after_broadcasting,
+    broadcast_shape,
+    add_channel_bias,
+    standardize,
+    pairwise_distances,
+    one_hot,
+    lengths_to_mask,
 ):
     import matplotlib.pyplot as plt
     from matplotlib.cbook import get_sample_data
 
     photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
-    photo = photo[::4, ::4].permute(2, 0, 1)[None] / 255  # every fourth pixel; (batch, channel, height, width)
+    photo = photo[::4, ::4].permute(2, 0, 1)[None] / 255  # (batch, channel, height, width)
     warm = add_channel_bias(photo, torch.tensor([0.12, 0.02, -0.12])).clamp(0, 1)
 
     _, _, height, width = photo.shape
@@ -291,14 +298,18 @@ if ready(shapes_after_broadcasting, broadcast_shape, add_channel_bias, standardi
     order = palette.sum(dim=1).argsort(descending=True)
     bars = lengths_to_mask((100 * count[order] / count.max()).long(), 100)  # (k, 100)
     chart = torch.where(bars[:, :, None], palette[order][:, None, :], torch.ones(3))
-    print("a pixel's row and a centre's row, each with its own axis:", broadcast_shape((len(pixels), 1, 5), (k, 5)))
+    print("all differences of pixels and centres:", broadcast_shape((len(pixels), 1, 5), (k, 5)))
 
+    pictures = {
+        "the photograph": photo[0].permute(1, 2, 0),
+        "warmer: a bias for each channel": warm[0].permute(1, 2, 0),
+        "twelve centres": painted,
+        "how many pixels each has": chart,
+    }
     figure, axes = plt.subplots(1, 4, figsize=(12, 4), facecolor="white", layout="constrained")
-    titles = ["the photograph", "warmer: a bias for each channel", "twelve centres", "how many pixels each has"]
-    for axis, picture, title in zip(
-        axes, [photo[0].permute(1, 2, 0), warm[0].permute(1, 2, 0), painted, chart], titles, strict=True
-    ):
-        axis.imshow(picture, aspect="auto" if picture is chart else "equal", interpolation="nearest")
+    for axis, (title, picture) in zip(axes, pictures.items(), strict=True):
+        axis.imshow(picture, aspect="auto", interpolation="nearest")
+        axis.set_box_aspect(height / width)
         axis.set_title(title, fontsize=10)
         axis.set_axis_off()
     plt.show()

@@ -690,6 +690,13 @@ def standardized_in_place(x, eps=1e-5):
     return x
 
 
+@standardize.misconception
+def ready_made_norm(x, eps=1e-5):
+    """Yours calls a ready-made batch norm, which is what you are asked to build. It also refuses a batch of one row in
+    training."""
+    return F.batch_norm(x, None, None, training=True, eps=eps)
+
+
 @standardize.variant
 def by_hand(x, eps=1e-5):
     batch = x.shape[0]
@@ -878,6 +885,12 @@ def root_of_a_little_more(x, y):
     """Yours adds a small number under the root, so that a point has a distance to itself. It helps a gradient, but this
     exercise asks for 0 there."""
     return ((x[:, None] - y).square().sum(dim=2) + 1e-6).sqrt()
+
+
+@pairwise_distances.misconception
+def ready_made_distances(x, y):
+    """Yours calls torch.cdist, which is what you are asked to build. It also refuses half precision on the CPU."""
+    return torch.cdist(x, y)
 
 
 @pairwise_distances.variant
@@ -1075,8 +1088,8 @@ def ready_made(labels, classes):
 
 
 @one_hot.variant
-def by_where(labels, classes):
-    return torch.where(torch.arange(classes).unsqueeze(0).eq(labels.unsqueeze(1)), 1.0, 0.0)
+def by_eq_and_float(labels, classes):
+    return torch.arange(classes).unsqueeze(0).eq(labels.unsqueeze(1)).float()
 
 
 @one_hot.variant

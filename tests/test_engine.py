@@ -1,0 +1,121 @@
+"""The engine's own shape: imports run one way, exports are what the README names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+import autograder
+from autograder import drawing
+from autograder.draw import Draw
+
+PACKAGE = ROOT / "autograder"
+# authoring -> key -> judge -> report's renderings -> surfaces: a module may import from its own row and those above it
+ROWS = [
+    [
+        "errors",
+        "quiet",
+        "places",
+        "values",
+        "axes",
+        "draw",
+        "watch",
+        "probes",
+        "report",
+        "notebook",
+        "drawing",
+        "stretch",
+    ],
+    ["answers", "authoring", "compare"],
+    ["key"],
+    ["judge"],
+    ["text", "html"],
+    ["jupyter", "worker", "runner"],
+    ["pytest_plugin", "build"],
+]
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the package that a module imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "autograder":
+            found |= {node.module.split(".")[1]} if "." in node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("autograder.")}
+    return found
+
+
+def test_imports_run_one_way() -> None:
+    row_of = {name: row for row, names in enumerate(ROWS) for name in names}
+    modules = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
+    assert set(modules) <= set(row_of), "a new module needs its row"
+    for name, path in modules.items():
+        upward = {other for other in imports(path) if row_of[other] > row_of[name]}
+        assert not upward, f"{name} imports {upward} from a later row"
+
+
+def test_modules_are_small() -> None:
+    for path in PACKAGE.glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 300, path.name
+
+
+def test_the_engine_knows_no_lesson() -> None:
+    for path in PACKAGE.glob("*.py"):
+        code = re.sub(r'"""[\s\S]*?"""|#.*', "", path.read_text())
+        assert not re.search(r"\d\d_[a-z]+|causal_mask|attention", code), path.name
+
+
+def test_exports() -> None:
+    assert autograder.__all__ == ["check", "hint", "ready"]
+    for name in autograder.__all__:
+        assert callable(getattr(autograder, name))
+    with pytest.raises(AttributeError, match="no attribute 'chek'"):
+        _ = autograder.chek
+
+
+def test_inputs_come_from_a_stream_that_numpy_has_frozen() -> None:
+    draw = Draw(0, "causal_mask", "five positions")
+    assert draw.integers(0, 9, 5).tolist() == FROZEN_INTEGERS
+    assert [round(number, 6) for number in draw.normal(3).tolist()] == FROZEN_NORMALS
+    assert Draw(0, "causal_mask", "another").integers(0, 9, 5).tolist() != FROZEN_INTEGERS
+    assert Draw(1, "causal_mask", "five positions").integers(0, 9, 5).tolist() != FROZEN_INTEGERS
+    assert draw.integer(3, 3) == 3
+    assert draw.booleans(1000, true=0.9).float().mean() > 0.8
+    assert sorted(draw.permutation(6).tolist()) == list(range(6))
+    assert isinstance(draw._random, np.random.RandomState)
+
+
+FROZEN_INTEGERS = [5, 8, 7, 5, 9]
+FROZEN_NORMALS = [-0.418732, -0.787013, -1.572581]
+
+
+def test_a_grid_draws_every_cell_and_label() -> None:
+    svg = drawing.grid(torch.eye(2, 3) > 0, ["a", "b"], ["x", "y", "z"], "title", "tgt", "src").as_svg()
+    assert svg.count("<rect") == 1 + 2 * 3  # the paper and the cells
+    assert all(f">{label}</text>" in svg for label in ("a", "b", "x", "y", "z", "title", "src →", "tgt ↓"))
+    with pytest.raises(ValueError, match=r"2 axes; this tensor has the shape \(2, 3, 4\)"):
+        drawing.grid(torch.ones(2, 3, 4))
+
+
+def test_one_axis_has_one_colour_and_no_two_that_meet_share_it() -> None:
+    for meeting in (["batch", "heads", "tgt", "src"], ["batch", "channel", "height", "width"], ["n", "m", "feature"]):
+        assert len({drawing.axis_colour(name) for name in meeting}) == len(meeting)
+
+
+def test_a_flow_shows_every_tensor_axis_and_operation() -> None:
+    first = drawing.Box.of("tokens", torch.ones(2, 7), "batch src")
+    svg = drawing.flow([first], "[:, None]", [drawing.Box("mask", {"batch": 2, "tgt": 1, "src": 7})]).as_svg()
+    assert all(f">{label}</text>" in svg for label in ("tokens", "mask", "batch 2", "src 7", "tgt 1", "[:, None]"))
+
+
+def test_nothing_in_the_engine_writes_to_stderr() -> None:
+    for path in PACKAGE.glob("*.py"):
+        if path.stem != "build":  # a build is no notebook
+            assert "stderr)" not in path.read_text().replace("redirect_stderr(", ""), path.name

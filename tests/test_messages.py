@@ -1,0 +1,249 @@
+"""What a learner reads, word for word."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import torch
+
+from autograder import html, text
+from autograder.compare import compare
+from autograder.report import Fault, Picture, Report, Stage, Verdict
+
+MASK = {"dtype": "Bool", "dims": "batch heads=1 tgt src"}
+FLOATS = {"dtype": "Float", "dims": "batch feature"}
+expected_mask = torch.ones(2, 1, 5, 7, dtype=torch.bool)
+
+
+def told(expected: Any, yours: Any, described: Any = None) -> list[str]:
+    """Headline, expected, yours, where to look: those that are there."""
+    fault = compare(expected, yours, described)
+    assert fault is not None
+    return [part for part in (fault.headline, fault.expected, fault.yours, fault.look) if part]
+
+
+@pytest.mark.parametrize(
+    ("yours", "lines"),
+    [
+        (
+            expected_mask[:, 0],
+            [
+                "The result has 3 axes; 4 were expected.",
+                "(batch=2, heads=1, tgt=5, src=7)",
+                "(2, 5, 7)",
+                "The heads axis is missing.",
+            ],
+        ),
+        (
+            expected_mask[None],
+            [
+                "The result has 5 axes; 4 were expected.",
+                "(batch=2, heads=1, tgt=5, src=7)",
+                "(1, 2, 1, 5, 7)",
+                "There is one axis too many: the one at position 0, of size 1.",
+            ],
+        ),
+        (
+            expected_mask.transpose(2, 3),
+            [
+                "The tgt and src axes are swapped in the result.",
+                "(batch=2, heads=1, tgt=5, src=7)",
+                "(2, 1, 7, 5)",
+                "transpose exchanges two axes.",
+            ],
+        ),
+        (
+            expected_mask[..., :1, :],
+            [
+                "The tgt axis of the result has size 1; 5 was expected.",
+                "(batch=2, heads=1, tgt=5, src=7)",
+                "(2, 1, 1, 7)",
+            ],
+        ),
+        (
+            expected_mask.float(),
+            [
+                "The result holds float32 values; bool was expected.",
+                "bool",
+                "float32",
+                "A comparison gives booleans, as does torch.ones(..., dtype=torch.bool).",
+            ],
+        ),
+        (
+            None,
+            [
+                "The result is None; a tensor was expected.",
+                "a tensor",
+                "None",
+                "A function without `return` returns None.",
+            ],
+        ),
+        (
+            [[True]],
+            [
+                "The result is a list; a tensor was expected.",
+                "a tensor",
+                "[[True]]",
+                "torch.stack and torch.tensor make a tensor of a list.",
+            ],
+        ),
+    ],
+)
+def test_a_wrong_mask_is_told_in_its_axis_names(yours: Any, lines: list[str]) -> None:
+    assert told(expected_mask, yours, MASK) == lines
+
+
+def test_nothing_is_broadcast_before_it_is_compared() -> None:
+    assert (
+        told(torch.ones(2, 3), torch.ones(1, 3), FLOATS)[0]
+        == "The batch axis of the result has size 1; 2 was expected."
+    )
+    assert told(torch.ones(2, 3), torch.ones(()), FLOATS)[0] == "The result has 0 axes; 2 were expected."
+
+
+def test_wrong_values_are_counted_and_the_first_is_shown() -> None:
+    yours = torch.zeros(2, 3)
+    yours[1, 2] = 0.25
+    assert told(torch.zeros(2, 3), yours, FLOATS) == [
+        "1 of 6 values of the result differ, the first at [batch=1, feature=2].",
+        "[batch=1, feature=2] 0",
+        "[batch=1, feature=2] 0.25",
+        "The largest difference is 0.25.",
+    ]
+
+
+def test_a_million_differences_cost_no_more_than_ten() -> None:
+    fault = compare(torch.zeros(1000, 1000), torch.ones(1000, 1000), FLOATS)
+    assert fault is not None
+    assert fault.picture is not None
+    assert fault.picture.expected.shape == (12, 12)
+    assert len(text.draw(fault.picture)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("expected", "yours"),
+    [
+        (torch.tensor([1.0, torch.nan]), torch.tensor([1.0, torch.nan])),
+        (torch.tensor([torch.inf, -torch.inf]), torch.tensor([torch.inf, -torch.inf])),
+        (torch.tensor([1.0]), torch.tensor([1.0 + 5e-5])),
+        (torch.tensor([1.0], dtype=torch.float16), torch.tensor([1.005], dtype=torch.float16)),
+        (torch.tensor([0.0]), torch.tensor([-0.0])),
+        (torch.zeros(0, 3), torch.zeros(0, 3)),
+        ((2, 3), torch.Size([2, 3])[:2].__class__((2, 3))[0:2]),
+        (2.0, 2),
+        ({"a": (1, 2), "b": 1}, {"b": 1, "a": (1, 2)}),
+    ],
+)
+def test_right_answers_have_no_fault(expected: Any, yours: Any) -> None:
+    if isinstance(yours, torch.Size):
+        yours = tuple(yours)
+    assert compare(expected, yours) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "yours", "headline"),
+    [
+        (torch.tensor([1.0]), torch.tensor([torch.nan]), "1 of 1 values of the result differ, the first at [0]."),
+        (torch.tensor([torch.inf]), torch.tensor([1e38]), "1 of 1 values of the result differ, the first at [0]."),
+        (
+            torch.tensor([-torch.inf]),
+            torch.tensor([torch.inf]),
+            "1 of 1 values of the result differ, the first at [0].",
+        ),
+        (torch.tensor([1.0]), torch.tensor([1.001]), "1 of 1 values of the result differ, the first at [0]."),
+        (torch.tensor(2), torch.tensor(3), "The result has another value."),
+        (
+            torch.tensor([1], dtype=torch.int64),
+            torch.tensor([1], dtype=torch.int32),
+            "The result holds int32 values; int64 ",
+        ),
+        ((2, 3), (2, 3, 1), "The result is not what was expected."),
+        ((2, 3), [2, 3], "The result is a list; a tuple was expected."),
+        ((2, 3), (2, 3.0), "The result[1] is a float; an int was expected."),
+        (3, True, "The result is a bool; an int was expected."),
+        (3, torch.tensor(3), "The result is a tensor of shape (); an int was expected."),
+        (1.5, torch.tensor(1.5), "The result is a tensor of shape (); a number was expected."),
+        ({"a": 1}, {}, "The result has no 'a'."),
+        ({"a": 1}, {"a": 1, "b": 2}, "The result has a 'b' too many."),
+        ({"a": (1, 2)}, {"a": (2, 1)}, "“a” is not what was expected."),
+        ((torch.ones(2), torch.ones(3)), (torch.ones(2),), "The result has 1 part; 2 were expected."),
+        (
+            (torch.ones(2), torch.ones(3)),
+            (torch.ones(2), torch.ones(4)),
+            "Axis 0 of part 1 of the result has size 4; 3 was",
+        ),
+    ],
+)
+def test_wrong_answers_have_one(expected: Any, yours: Any, headline: str) -> None:
+    assert told(expected, yours)[0].startswith(headline)
+
+
+def test_an_integer_annotation_leaves_the_width_free() -> None:
+    assert compare(torch.tensor([1]), torch.tensor([1], dtype=torch.int32), {"dtype": "Int", "dims": "batch"}) is None
+    assert compare(torch.tensor([1]), torch.tensor([1.0]), {"dtype": "Int", "dims": "batch"}) is not None
+
+
+def report(status: str, fault: Fault | None = None, **more: Any) -> Report:
+    verdicts = [Verdict("five positions", status, fault), Verdict("one", "passed")]  # type: ignore[arg-type]
+    return Report("causal_mask", "22_masks", 2, verdicts if fault else verdicts[:1], **more)
+
+
+def test_the_whole_report_in_a_terminal() -> None:
+    expected = torch.ones(3, 3, dtype=torch.bool).tril()
+    fault = compare(expected, expected.T, {"dtype": "Bool", "dims": "length length"})
+    shown = text.render(report("failed", fault, diagnosis="Keep the lower triangle.", note="Defined twice."))
+    assert shown == dedent("""\
+        causal_mask: 1 of 2 cases right
+
+          on “five positions”:
+
+          Keep the lower triangle.
+
+          6 of 9 values of the result differ, the first at [length=0, length=1].
+
+            expected: [length=0, length=1] False
+            yours:    [length=0, length=1] True
+
+            expected    yours       difference
+            # . .       # # #       . x x
+            # # .       . # #       x . x
+            # # #       . . #       x x .
+            rows: length, columns: length; # True, . False, x differs
+
+          Note: Defined twice.
+
+          x five positions
+          + one""")
+
+
+def test_a_passed_and_an_unattempted_report() -> None:
+    assert text.render(report("passed")) == "causal_mask: right on all 1 cases (2 points)"
+    assert text.render(report("unattempted")).startswith("causal_mask: not attempted yet")
+    assert "✓ causal_mask: right on all" in html.render(report("passed"))
+    assert "○ causal_mask: not attempted yet" in html.render(report("unattempted"))
+
+
+def test_html_holds_what_the_text_does_and_escapes_what_a_learner_wrote() -> None:
+    fault = Fault(
+        Stage.RAN, "Your function `f` raised.", yours="<script>", frames=["line 1, in <lambda>"], printed="<b>"
+    )
+    shown = html.render(report("failed", fault, diagnosis="a < b"))
+    assert "<code>f</code>" in shown
+    assert "&lt;script&gt;" in shown
+    assert "a &lt; b" in shown
+    assert "line 1, in &lt;lambda&gt;" in shown
+    assert "<script>" not in shown
+    assert "<b>" not in shown
+
+
+def test_numbers_are_drawn_too_and_a_part_says_that_it_is_one() -> None:
+    matrix = torch.tensor([[0.5, 1.25]])
+    picture = Picture(matrix, -matrix, matrix != -matrix, "", "feature", "[batch=3]", 0, 7, part=True)
+    assert text.draw(picture).splitlines() == [
+        "expected      yours         difference",
+        " 0.5 1.25      -0.5 -1.25   x x",
+        "columns: feature at [batch=3]; a part, from row 0 and column 7",
+    ]
+    assert "A part of the result at [batch=3]" in html.draw(picture)
