@@ -19,7 +19,7 @@ import torch
 
 from autograder.probes import PROBES, accepts, as_called
 from autograder.values import clone, identical, record
-from autograder.watch import Calls, Capped, OutOfTime, Steps, namespace_of, time_limit
+from autograder.watch import Calls, Capped, OutOfTime, Steps, names_used, namespace_of, time_limit
 
 Outcome = str  # "returned", "raised", "unattempted", "out of time", "untried", "died"
 MOST_FRAMES = 6
@@ -64,13 +64,14 @@ class Answer:
 class Answers:
     """What one candidate did: a `problem` that kept it from being tried at all ("missing", "not callable",
     "signature", with its `detail`), or an answer for each case; `note` is worth telling either way; `steps` are the
-    Python steps taken on the loop sizes."""
+    Python steps taken on the loop sizes, `names` what the candidate's code mentions."""
 
     problem: str = ""
     detail: str = ""
     note: str = ""
     cases: list[Answer] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
 
 def as_data(answers: Answers) -> dict[str, Any]:
@@ -88,8 +89,16 @@ def collect(candidate: Any, question: Question, seconds: float = 10.0) -> Answer
     problem = unusable(candidate, question)
     if problem is not None:
         return problem
-    cases = list(answer_each(candidate, question, seconds))
-    return Answers(cases=cases, steps=count_steps(candidate, question, cases, seconds))
+    return conclude(candidate, question, list(answer_each(candidate, question, seconds)), seconds)
+
+
+def conclude(candidate: Any, question: Question, cases: list[Answer], seconds: float) -> Answers:
+    """The answers on all cases, with what is asked of a candidate once."""
+    return Answers(
+        cases=cases,
+        steps=count_steps(candidate, question, cases, seconds),
+        names=sorted(names_used(candidate)),
+    )
 
 
 def answer_each(candidate: Any, question: Question, seconds: float) -> Iterator[Answer]:
@@ -184,6 +193,7 @@ def _explain(error: BaseException, candidate: Callable[..., Any], name: str) -> 
     if isinstance(error, SystemExit):
         return "raised", f"it ends the program: SystemExit({error.code!r})", _shown(frames)
     message = "".join(traceback.TracebackException(type(error), error, None).format_exception_only()).strip()
+    message = message.partition("\nException raised from")[0]  # what follows are torch's own frames in C++
     return "raised", message[:2_000], _shown(frames)
 
 

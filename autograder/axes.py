@@ -16,10 +16,10 @@ from jaxtyping import AbstractArray
 
 
 def parameters(candidate: Callable[..., Any]) -> list[dict[str, Any]]:
-    """The parameters of a reference: `name`, whether it has a `default`, and its `axes` where it is a tensor."""
+    """A reference's parameters: `name`, how each is `written` in a signature, and its `axes` where it is a tensor."""
     hints = typing.get_type_hints(candidate)
     return [
-        {"name": name, "default": parameter.default is not parameter.empty, "axes": describe(hints.get(name))}
+        {"name": name, "written": str(parameter.replace(annotation=parameter.empty)), "axes": describe(hints.get(name))}
         for name, parameter in inspect.signature(candidate).parameters.items()
     ]
 

@@ -32,7 +32,7 @@ from autograder.notebook import DEMONSTRATION
 ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
 KEY_MODULES = ("answers", "axes", "draw", "key", "probes", "values", "watch")
-FIGURE_MODULES = ("drawing",)
+FIGURE_MODULES = ("drawing", "stretch")
 BUILD_MODULES = ("build",)
 SOLUTION = "### BEGIN SOLUTION"
 CHECK = re.compile(r"^check\((\w+)\)\s*$", re.M)
@@ -245,7 +245,7 @@ def _nbgrader(grade_id: str, solution: bool = False, grade: bool = False, points
 
 
 def _defined(source: str, exercises: dict[str, Exercise], lesson: Lesson) -> str:
-    names = DEFINITION.findall(source)
+    names: list[str] = DEFINITION.findall(source)
     found = next((name for name in names if name in exercises), None)
     if found is None:
         raise LessonProblem(f"{lesson.name}.py: a solution cell defines {names}, none of which checks.py names.")

@@ -92,26 +92,26 @@ class _Grid:
         self.top = MARGIN + (18 if self.title else 0) + (16 if self.column_axis else 0) + labels
         right = self.left + width * self.cell + (labels if self.tilted else 0)
         total = max(right, self.left + _longest([self.title, f"{self.column_axis} →"])) + MARGIN
-        paper = _paper(total, self.top + height * CELL + MARGIN, self.title or f"a grid of {height} by {width} cells")
+        paper = blank(total, self.top + height * CELL + MARGIN, self.title or f"a grid of {height} by {width} cells")
         self._labels(paper)
         self._cells(paper)
         return paper
 
     def _labels(self, paper: drawsvg.Drawing) -> None:
         if self.title:
-            paper.append(_text(self.title, self.left, MARGIN + SIZE, font_weight="bold"))
+            paper.append(write(self.title, self.left, MARGIN + SIZE, font_weight="bold"))
         if self.column_axis:
             y = MARGIN + SIZE + (18 if self.title else 0)
-            paper.append(_text(f"{self.column_axis} →", self.left, y, fill=axis_colour(self.column_axis)))
+            paper.append(write(f"{self.column_axis} →", self.left, y, fill=axis_colour(self.column_axis)))
         if self.row_axis:
             colour = axis_colour(self.row_axis)
-            paper.append(_text(f"{self.row_axis} ↓", self.left - 5, self.top - 5, fill=colour, text_anchor="end"))
+            paper.append(write(f"{self.row_axis} ↓", self.left - 5, self.top - 5, fill=colour, text_anchor="end"))
         for j, label in enumerate(self.columns):
             x, y = self.left + (j + 0.5) * self.cell, self.top - 5
             spin = {"transform": f"rotate(-45 {x} {y})"} if self.tilted else {"text_anchor": "middle"}
-            paper.append(_text(label, x, y, **spin))
+            paper.append(write(label, x, y, **spin))
         for i, label in enumerate(self.rows):
-            paper.append(_text(label, self.left - 5, self.top + (i + 0.5) * CELL + 4, text_anchor="end"))
+            paper.append(write(label, self.left - 5, self.top + (i + 0.5) * CELL + 4, text_anchor="end"))
 
     def _cells(self, paper: drawsvg.Drawing) -> None:
         shades = _shades(self.matrix)
@@ -123,13 +123,13 @@ class _Grid:
                 size = (self.cell - 3, CELL - 3)
                 paper.append(drawsvg.Rectangle(x + 1, y + 1, *size, fill=BLUE, fill_opacity=shade, **frame))
                 if self.texts is not None:
-                    paper.append(_text(self.texts[i][j], x + self.cell / 2, y + CELL / 2 + 4, text_anchor="middle"))
+                    paper.append(write(self.texts[i][j], x + self.cell / 2, y + CELL / 2 + 4, text_anchor="middle"))
 
 
 def side_by_side(drawings: Sequence[drawsvg.Drawing], gap: int = 4) -> drawsvg.Drawing:
     """Drawings in one row, as one picture."""
     width = sum(int(drawing.width) for drawing in drawings) + gap * (len(drawings) - 1)
-    together = _paper(width, max(int(drawing.height) for drawing in drawings), "")
+    together = blank(width, max(int(drawing.height) for drawing in drawings), "")
     x = 0
     for drawing in drawings:
         group = drawsvg.Group(transform=f"translate({x} 0)")
@@ -175,7 +175,7 @@ def flow(*steps: Sequence[Box] | str) -> drawsvg.Drawing:
     operations = [step for step in steps if isinstance(step, str)]
     width = max(width, 2 * (max((_longest([text]) for text in operations), default=0) + 20) + 2 * MARGIN)
     height = MARGIN + sum(34 if isinstance(step, str) else 52 for step in steps)
-    paper = _paper(width, height, " → ".join(box.name for row in rows for box in row))
+    paper = blank(width, height, " → ".join(box.name for row in rows for box in row))
     y = MARGIN
     for step in steps:
         if isinstance(step, str):
@@ -190,7 +190,7 @@ def flow(*steps: Sequence[Box] | str) -> drawsvg.Drawing:
 def _row(paper: drawsvg.Drawing, boxes: Sequence[Box], width: float, y: float) -> None:
     x = (width - sum(_box_width(box) for box in boxes) - 30 * (len(boxes) - 1)) / 2
     for box in boxes:
-        paper.append(_text(box.name, x + 1, y + SIZE, font_weight="bold"))
+        paper.append(write(box.name, x + 1, y + SIZE, font_weight="bold"))
         right = x
         for axis, size in box.axes.items():
             label, wide = f"{axis} {size}", _axis_width(axis, size)
@@ -200,7 +200,7 @@ def _row(paper: drawsvg.Drawing, boxes: Sequence[Box], width: float, y: float) -
                     right, y + 17, wide - 2, 24, rx=4, fill=colour, fill_opacity=0.18, stroke=colour, stroke_width=1.2
                 )
             )
-            paper.append(_text(label, right + (wide - 2) / 2, y + 33, text_anchor="middle"))
+            paper.append(write(label, right + (wide - 2) / 2, y + 33, text_anchor="middle"))
             right += wide
         x += _box_width(box) + 30
 
@@ -208,7 +208,7 @@ def _row(paper: drawsvg.Drawing, boxes: Sequence[Box], width: float, y: float) -
 def _arrow(paper: drawsvg.Drawing, x: float, y: float, operation: str) -> None:
     paper.append(drawsvg.Line(x, y - 4, x, y + 24, stroke=GREY, stroke_width=1.5))
     paper.append(drawsvg.Lines(x - 4, y + 19, x + 4, y + 19, x, y + 27, close=True, fill=GREY))
-    paper.append(_text(operation, x + 10, y + 14, font_style="italic"))
+    paper.append(write(operation, x + 10, y + 14, font_style="italic"))
 
 
 def _box_width(box: Box) -> float:
@@ -222,7 +222,8 @@ def _axis_width(axis: str, size: int) -> float:
 # ---- both ------------------------------------------------------------------------------------------------------------
 
 
-def _paper(width: float, height: float, description: str) -> drawsvg.Drawing:
+def blank(width: float, height: float, description: str) -> drawsvg.Drawing:
+    """Light paper to draw on, with a description for those who do not see it."""
     paper = drawsvg.Drawing(int(width), int(height), role="img")
     if description:
         paper.append_title(description)
@@ -230,7 +231,8 @@ def _paper(width: float, height: float, description: str) -> drawsvg.Drawing:
     return paper
 
 
-def _text(text: str, x: float, y: float, **more: str) -> drawsvg.Text:
+def write(text: str, x: float, y: float, **more: str) -> drawsvg.Text:
+    """Text that begins at x and stands on y."""
     return drawsvg.Text(text, SIZE, x, y, **{"fill": INK, "font_family": FONT, **more})
 
 

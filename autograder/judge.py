@@ -30,8 +30,9 @@ def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
         return Report(key.name, lesson, key.points, verdicts, note=answers.note)
     loop = _loop_fault(key, answers.steps)
     verdicts = []
+    raises_always = all(answer.outcome == "raised" for answer in answers.cases)
     for case, answer in zip(key.cases, answers.cases, strict=True):
-        fault = judge_case(key, case, answer) or _forbidden_fault(key, answer) or loop
+        fault = _forbidden_fault(key, answer, answers.names) or judge_case(key, case, answer, raises_always) or loop
         if fault is not None and answer.printed:
             fault = replace(fault, printed=answer.printed)
         verdicts.append(Verdict(case["label"], "failed" if fault else "passed", fault))
@@ -41,10 +42,11 @@ def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
     return Report(key.name, lesson, key.points, verdicts, diagnosis, answers.note)
 
 
-def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer) -> Fault | None:
-    """The first fault of one answer, or None where it is right."""
+def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_always: bool = False) -> Fault | None:
+    """The first fault of one answer, or None where it is right. To raise is right only for one that also returns."""
     if answer.outcome != "returned":
-        return None if case["raises"] and case["raises"] in answer.raised else _not_returned(case, answer)
+        asked = case["raises"] and case["raises"] in answer.raised
+        return None if asked and not raises_always else _not_returned(case, answer)
     if case["raises"]:
         came = ", ".join(f"{value!r}" for value in answer.results.values())
         headline = f"On these inputs a {case['raises']} should be raised; yours returned."
@@ -76,7 +78,6 @@ def _same(wrong: Answer, answer: Answer) -> bool:
 
 
 def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
-    signature = f"{key.name}({', '.join(key.parameter_names)})"
     match answers.problem:
         case "":
             return None
@@ -85,17 +86,17 @@ def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
             return Fault(
                 Stage.CALLABLE,
                 f"There is no `{key.name}` in this notebook.",
-                f"def {signature}",
+                f"def {key.signature}",
                 "nothing of that name",
                 answers.detail or look,
             )
         case "not callable":
             headline = f"`{key.name}` is {answers.detail}, not a function."
-            return Fault(Stage.CALLABLE, headline, f"def {signature}", answers.detail)
+            return Fault(Stage.CALLABLE, headline, f"def {key.signature}", answers.detail)
         case "signature":
             headline = f"`{key.name}` cannot be called with the parameters of the stub."
             yours = f"{key.name}{answers.detail}"
-            return Fault(Stage.SIGNATURE, headline, signature, yours, "The stub's first line has them.")
+            return Fault(Stage.SIGNATURE, headline, key.signature, yours, "The stub's first line has them.")
     return Fault(Stage.RAN, answers.detail or answers.problem)
 
 
@@ -111,12 +112,12 @@ def _not_returned(case: dict[str, Any], answer: Answer) -> Fault:
     return Fault(Stage.RAN, "Your function raised an error.", expected, answer.message, "", answer.frames)
 
 
-def _forbidden_fault(key: ExerciseKey, answer: Answer) -> Fault | None:
-    used = next((name for name in key.forbids if answer.calls.get(name)), None)
+def _forbidden_fault(key: ExerciseKey, answer: Answer, mentioned: Sequence[str]) -> Fault | None:
+    used = next((name for name in key.forbids if answer.calls.get(name) or name in mentioned), None)
     if used is None:
         return None
-    headline = f"The result is right, but your code calls `{used}`, which this exercise forbids."
-    return Fault(Stage.RULES, headline, look="The stub says what to build it from.")
+    headline = f"Your code uses `{used}`, which this exercise forbids."
+    return Fault(Stage.FORBIDDEN, headline, look="The stub says what to build it from.")
 
 
 def _loop_fault(key: ExerciseKey, steps: Sequence[int]) -> Fault | None:
@@ -127,4 +128,4 @@ def _loop_fault(key: ExerciseKey, steps: Sequence[int]) -> Fault | None:
         return None
     headline = f"The result is right, but your code loops over the {key.loop_axis} axis, which this exercise forbids."
     look = "A comparison or an operation of whole tensors does it at once: let the axes broadcast."
-    return Fault(Stage.RULES, headline, look=look)
+    return Fault(Stage.LOOPS, headline, look=look)

@@ -49,9 +49,9 @@ class ExerciseKey:
     loop: list[dict[str, Any]]
 
     @property
-    def parameter_names(self) -> list[str]:
-        """The parameters, in order."""
-        return [parameter["name"] for parameter in self.parameters]
+    def signature(self) -> str:
+        """The exercise as it is called: `standardize(x, eps=1e-05)`."""
+        return f"{self.name}({', '.join(parameter['written'] for parameter in self.parameters)})"
 
     @property
     def loop_sizes(self) -> tuple[int, int]:

@@ -16,14 +16,15 @@ class Stage(IntEnum):
 
     CALLABLE = 1
     SIGNATURE = 2
-    RAN = 3
-    TYPE = 4
-    DTYPE = 5
-    AXES = 6
-    SIZES = 7
-    VALUES = 8
-    SIDE_EFFECTS = 9
-    RULES = 10
+    FORBIDDEN = 3
+    RAN = 4
+    TYPE = 5
+    DTYPE = 6
+    AXES = 7
+    SIZES = 8
+    VALUES = 9
+    SIDE_EFFECTS = 10
+    LOOPS = 11
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from itertools import product
 import drawsvg
 from torch import Tensor
 
-from autograder.drawing import ADVANCE, CELL, FONT, GREY, INK, MARGIN, ORANGE, PAPER, SIZE, axis_colour
+from autograder.drawing import ADVANCE, CELL, GREY, INK, MARGIN, ORANGE, SIZE, axis_colour, blank, write
 
 COLOURS = (GREY, ORANGE, INK)  # of the first tensor, the second and the result: none of them an axis's colour
 GAP = 12  # px, between the planes of three axes
@@ -62,11 +62,11 @@ class _Part:
 
     def draw(self, paper: drawsvg.Drawing, left: float, top: float) -> None:
         """Name, cells and axes, from the corner (left, top)."""
-        paper.append(_text(self.name, left, top + SIZE, font_weight="bold"))
+        paper.append(write(self.name, left, top + SIZE, font_weight="bold"))
         planes, rows, columns = self.shape
         step = columns * self.cell + GAP
         for plane in range(planes if planes > 1 else 0):
-            paper.append(_text(f"{self.labels[0]} = {plane}", left + plane * step, top + 27))
+            paper.append(write(f"{self.labels[0]} = {plane}", left + plane * step, top + 27))
         own = (*(1,) * (3 - self.tensor.dim()), *self.tensor.shape)
         places = product(range(planes), range(rows), range(columns))
         for place, text in zip(places, self.texts, strict=True):
@@ -78,7 +78,7 @@ class _Part:
             colour, width = axis_colour(axis), _axis_width(axis, size) - 3
             frame = {"fill": colour, "fill_opacity": 0.18, "stroke": colour, "stroke_width": 1.2}
             paper.append(drawsvg.Rectangle(x, y, width, 19, rx=4, **frame))
-            paper.append(_text(f"{axis} {size}", x + width / 2, y + 14, text_anchor="middle"))
+            paper.append(write(f"{axis} {size}", x + width / 2, y + 14, text_anchor="middle"))
             x += width + 3
 
     def _cell(self, paper: drawsvg.Drawing, x: float, y: float, text: str, solid: bool) -> None:
@@ -87,7 +87,7 @@ class _Part:
         fill = {"fill": self.colour, "fill_opacity": shade if solid else 0.04}
         paper.append(drawsvg.Rectangle(x + 1, y + 1, self.cell - 3, CELL - 3, **fill, **frame))
         ink = INK if solid else GREY
-        paper.append(_text(text, x + self.cell / 2, y + CELL / 2 + 4, text_anchor="middle", fill=ink))
+        paper.append(write(text, x + self.cell / 2, y + CELL / 2 + 4, text_anchor="middle", fill=ink))
 
 
 def _arranged(parts: Sequence[_Part], sign: str, downwards: bool) -> drawsvg.Drawing:
@@ -97,14 +97,12 @@ def _arranged(parts: Sequence[_Part], sign: str, downwards: bool) -> drawsvg.Dra
         width, height = room + max(part.width for part in parts), sum(part.height + GAP for part in parts) - GAP
     else:
         width, height = sum(part.width for part in parts) + 2 * room, parts[0].height
-    paper = drawsvg.Drawing(int(width + 2 * MARGIN), int(height + 2 * MARGIN), role="img")
     first, second, result = (f"{part.name} {tuple(part.tensor.shape)}".strip() for part in parts)
-    paper.append_title(f"{first} {sign} {second} = {result}")
-    paper.append(drawsvg.Rectangle(0, 0, "100%", "100%", rx=4, fill=PAPER))
+    paper = blank(width + 2 * MARGIN, height + 2 * MARGIN, f"{first} {sign} {second} = {result}")
     x, y = float(MARGIN), float(MARGIN)
     for part, before in zip(parts, ("", sign, "="), strict=True):
         left = x + room if before or downwards else x
-        paper.append(_text(before, left - room / 2, y + part.middle, text_anchor="middle", font_weight="bold"))
+        paper.append(write(before, left - room / 2, y + part.middle, text_anchor="middle", font_weight="bold"))
         part.draw(paper, left, y)
         x, y = (x, y + part.height + GAP) if downwards else (left + part.width, y)
     return paper
@@ -117,7 +115,3 @@ def _texts(tensor: Tensor) -> list[str]:
 
 def _axis_width(axis: str, size: int) -> float:
     return ADVANCE * len(f"{axis} {size}") + 15
-
-
-def _text(text: str, x: float, y: float, **more: str) -> drawsvg.Text:
-    return drawsvg.Text(text, SIZE, x, y, **{"fill": INK, "font_family": FONT, **more})

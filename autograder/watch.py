@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from torch.overrides import TorchFunctionMode
@@ -110,13 +110,50 @@ class Capped(io.TextIOBase):
         return self.kept + (f"\n... and {dropped:,} characters more" if dropped else "")
 
 
+def names_used(candidate: Any) -> set[str]:
+    """The names that a candidate's code mentions, and that of the learner's own functions it calls.
+
+    A look at the code sees what no mode does: functions that torch handles without its own dispatch.
+    """
+    namespace = namespace_of(candidate)
+    found: set[str] = set()
+    seen: set[CodeType] = set()
+    waiting = list(_code_of(candidate))
+    while waiting:
+        code = waiting.pop()
+        if code in seen:
+            continue
+        seen.add(code)
+        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        for name in code.co_names:
+            value = (namespace or {}).get(name)
+            own = [inner for inner in _code_of(value) if namespace_of(value) is namespace]
+            waiting += own
+            if not own:
+                found |= {name, str(getattr(value, "__name__", name))}
+    return found
+
+
+def _code_of(value: Any) -> Iterator[CodeType]:
+    """The code of a function, or of all methods of a class or of an object's class."""
+    if isinstance(value, FunctionType):
+        yield value.__code__
+    elif not isinstance(value, ModuleType | BuiltinFunctionType) and value is not None:
+        owner = value if isinstance(value, type) else type(value)
+        for item in [*vars(owner).values(), getattr(value, "func", None)]:
+            if isinstance(item, FunctionType):
+                yield item.__code__
+
+
 def namespace_of(candidate: Any) -> dict[str, Any] | None:
     """The global names of the code that a candidate was written in; None for one not written in Python."""
-    function = getattr(candidate, "forward", candidate) if isinstance(candidate, type) else candidate
+    function = getattr(candidate, "forward", candidate)
     for _ in range(10):  # a decorated function is wrapped, a partial one keeps the original in .func
         inner = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
         if inner is None:
             break
         function = inner
+    if not hasattr(function, "__globals__"):
+        function = vars(type(function)).get("__call__")
     space = getattr(function, "__globals__", None)
     return space if isinstance(space, dict) else None

@@ -16,7 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import autograder.jupyter  # noqa: F401  the notebooks import it: loaded once, before the processes part
-from autograder.answers import Answer, Answers, Question, answer_each, as_data, count_steps, unusable
+from autograder.answers import Answer, Answers, Question, answer_each, as_data, conclude, unusable
 from autograder.quiet import quiet
 from autograder.values import pack, unpack
 from autograder.watch import Capped, OutOfTime, time_limit
@@ -120,8 +120,8 @@ def _answer(connection: Connection, namespace: dict[str, Any], question: Questio
         _send(connection, kind="try", exercise=question.name, case=index)
         found.append(next(following))
         _send(connection, kind="answer", exercise=question.name, case=index, answer=vars(found[-1]))
-    steps = count_steps(candidate, question, found, seconds)
-    _send(connection, kind="answers", exercise=question.name, answers=as_data(Answers(cases=found, steps=steps)))
+    answers = conclude(candidate, question, found, seconds)
+    _send(connection, kind="answers", exercise=question.name, answers=as_data(answers))
 
 
 def _send(connection: Connection, **message: Any) -> None:

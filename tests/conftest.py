@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from autograder.key import Key, read_key
 from autograder.report import Report
 
 pytest_plugins = ["pytester"]
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start: the tests themselves fill the cores
 
 ROOT = Path(__file__).parent.parent
 COURSE = Course(ROOT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import textwrap
 from collections.abc import Callable, Mapping
@@ -83,3 +84,17 @@ def words(html: str) -> str:
 def as_shown(sentence: str) -> str:
     """A sentence as a page shows it: what stands between backquotes is set as code, without them."""
     return sentence.replace("`", "")
+
+
+def isolated(home: Path) -> dict[str, str]:
+    """This environment without the user's own Jupyter settings, state and running servers."""
+    folders = {
+        "HOME": home,
+        "IPYTHONDIR": home / "ipython",
+        "JUPYTER_CONFIG_DIR": home / "config",
+        "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTER_RUNTIME_DIR": home / "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": home / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
+    }
+    return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}

@@ -156,7 +156,7 @@ def test_where_loops_are_forbidden_a_loop_is_seen(lesson: Lesson, exercise: Exer
     assert counts[0] < counts[1]
     fault = report_on(lesson, exercise, looping).verdicts[0].fault
     assert fault is not None
-    assert fault.stage is Stage.RULES
+    assert fault.stage is Stage.LOOPS
     assert f"loops over the {exercise.loop_axis} axis" in fault.headline
 
 
@@ -175,7 +175,7 @@ def test_where_a_function_is_forbidden_its_call_is_named(lesson: Lesson, exercis
     for name in exercise.forbids:
         cases = [Answer("returned", a.results, a.raised, calls={name: 1}) for a in honest.cases]
         faults = [verdict.fault for verdict in judge(key, Answers(cases=cases)).verdicts if verdict.fault]
-        assert any(fault.stage is Stage.RULES and f"`{name}`" in fault.headline for fault in faults)
+        assert any(fault.stage is Stage.FORBIDDEN and f"`{name}`" in fault.headline for fault in faults)
 
 
 @each_lesson
@@ -254,7 +254,7 @@ def _wrong_by_one_character(lesson: Lesson, exercise: Exercise, notebook: Notebo
     source = "".join(cell_of(notebook, exercise.name)["source"])
     setup = "\n".join("".join(cell["source"]) for cell in notebook["cells"][:2] if cell["cell_type"] == "code")
     for position in range(source.index("### BEGIN"), source.index("### END")):
-        changed = {"0": "1", "1": "2", "<": ">", ">": "<", "&": "|", "|": "&", "+": "-", "-": "+", "~": " "}
+        changed = {"0": "1", "1": "2", "<": ">", ">": "<", "&": "|", "|": "&", "+": "-", "-": "+", "~": " ", "=": "!"}
         if source[position] in changed:
             mutant = source[:position] + changed[source[position]] + source[position + 1 :]
             namespace: dict[str, Any] = {"__name__": "mutant"}

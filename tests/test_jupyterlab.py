@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learner import LESSON, ROOT, SOLUTION, as_shown
+from learner import LESSON, ROOT, SOLUTION, as_shown, isolated
 
 from autograder.authoring import load_lesson
 
@@ -47,20 +47,6 @@ def chromium() -> str:
             pytest.fail(f"{missing}. Under CI this test is not skipped.")
         pytest.skip(missing)
     return path
-
-
-def isolated(home: Path) -> dict[str, str]:
-    """This environment without the user's own Jupyter settings, state and running servers."""
-    folders = {
-        "HOME": home,
-        "IPYTHONDIR": home / "ipython",
-        "JUPYTER_CONFIG_DIR": home / "config",
-        "JUPYTER_DATA_DIR": home / "data",
-        "JUPYTER_RUNTIME_DIR": home / "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": home / "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
-    }
-    return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
 
 
 def free_port() -> int:

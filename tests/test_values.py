@@ -66,7 +66,7 @@ def test_an_inputs_strides_survive_for_views_are_given_on_purpose(view: torch.Te
 
 
 def test_a_clone_is_written_into_without_the_original() -> None:
-    original = {"x": torch.zeros(2), "items": [torch.zeros(1)]}
+    original: dict[str, Any] = {"x": torch.zeros(2), "items": [torch.zeros(1)]}
     copy = clone(original)
     copy["x"][0] = copy["items"][0][0] = 1
     assert original["x"].sum() == 0

@@ -7,7 +7,7 @@
 # a photograph with a handful of colours.
 #
 # Run `check(...)` below an exercise to see what is right and what is not; `hint(...)` gives the next of its hints. The
-# explanation is in the lesson `02_broadcasting`.
+# explanation is [the lesson 02_broadcasting](../../lessons/02_broadcasting.ipynb).
 
 # %%
 import torch
@@ -82,8 +82,8 @@ def broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         broadcast_shape((2, 3), (2,)) raises ValueError: 3 and 2 meet on the right
         broadcast_shape((), (4,)) is (4,): a single number has no axes
 
-    Rules: pure Python, without torch or NumPy. Sizes are integers from 0 up, and may be larger than any
-    memory holds. A size of 0 is a size like any other: 0 and 1 give 0; 0 and 3 do not fit.
+    Rules: pure Python, without torch or NumPy. Sizes are integers from 1 up, and may be larger than any
+    memory holds.
     """
     ### BEGIN SOLUTION
     length = max(len(a), len(b))
@@ -201,19 +201,17 @@ check(pairwise_distances)
 def one_hot(labels: Int[Tensor, "batch"], classes: int) -> Float[Tensor, "batch classes"]:
     """A row for each label: 1 in the column that the label names, 0 elsewhere; float32.
 
-    A label below 0, or not below `classes`, gives a row of zeros. Such labels, -100 for example, mark what a
-    loss leaves out.
+    Every label is at least 0 and below `classes`.
 
     Example, classes=3:
-        labels  [2, 0, -100]   result  [[0., 0., 1.],
-                                        [1., 0., 0.],
-                                        [0., 0., 0.]]
+        labels  [2, 0]   result  [[0., 0., 1.],
+                                  [1., 0., 0.]]
 
     Rules: compare. No one_hot, eye, diag, embedding, gather, no scatter_... or index_..., no loops. The labels
     are not changed, and may be of any integer dtype.
     """
     ### BEGIN SOLUTION
-    return torch.where(labels[:, None] == torch.arange(classes), 1.0, 0.0)
+    return (labels[:, None] == torch.arange(classes)).float()
     ### END SOLUTION
 
 
@@ -232,7 +230,7 @@ check(one_hot)
 def lengths_to_mask(lengths: Int[Tensor, "batch"], max_len: int) -> Bool[Tensor, "batch max_len"]:
     """True at the first `lengths[i]` positions of row i, False after them: True means "a real token".
 
-    A length of 0 gives a row of False. A length above `max_len` gives a row of True: the sentence was cut.
+    A length of 0 gives a row of False. No length is above `max_len`.
 
     Example, max_len=4:
         lengths  [3, 0, 4]   result  [[True,  True,  True,  False],

@@ -5,8 +5,8 @@
 # to**. You build the masks of a GPT, of a translation model, of a sliding window, of a prompt, and of packed documents,
 # and none of them needs a loop.
 #
-# Run `check(...)` below an exercise to see what is right and what is not; `hint(...)` gives the next of its hints. The
-# explanation is in the lesson `22_masks`.
+# Run `check(...)` below an exercise to see what is right and what is not; `hint(...)`, as in `hint(causal_mask)`, gives
+# the next of its hints. The explanation is [the lesson 22_masks](../../lessons/22_masks.ipynb).
 
 # %%
 import torch
