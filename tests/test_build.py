@@ -3,89 +3,81 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
+from textwrap import dedent
 
 import jupytext
 import pytest
 from conftest import COURSE, LESSONS, ROOT, released
 
+from autograder.answers import collect
 from autograder.authoring import load_lesson
 from autograder.build import Course, source_notebook
 from autograder.errors import LessonProblem
+from autograder.judge import judge
+from autograder.key import make_key
 
 NAME = "22_masks"
-SOURCE = """\
-# %%
-from autograder import check
 
 
-# %%
-def double(x: int) -> int:
-    ### BEGIN SOLUTION
-    return 2 * x
-    ### END SOLUTION
-
-
-# %%
-check(double)
-"""
-CHECKS = """\
-from autograder.authoring import Exercise
-
-double = Exercise("double", points=3)
-
-
-@double.case("three")
-def _(draw):
-    return {"x": draw.integer(2, 9)}
-
-
-@double.misconception
-def halves(x):
-    \"\"\"Yours halves.\"\"\"
-    return x // 2
-"""
+def examples() -> list[str]:
+    """The files that CONTRIBUTING.md has an author write, as they stand there."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    blocks = re.findall(r"^( +)(````?)(?:python|markdown)\n([\s\S]*?)^\1\2$", text, re.M)
+    return [dedent(block) for _, _, block in blocks]
 
 
 @pytest.fixture
 def course(tmp_path: Path) -> Course:
-    """A course of one small lesson."""
+    """A course of one lesson, made by the steps of CONTRIBUTING.md."""
     shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
     (tmp_path / "autograder").mkdir()
     (tmp_path / "lessons").mkdir()
-    (tmp_path / "lessons" / "01_small.md").write_text("# Small\n\n```python\n6 * 7\n```\n")
-    folder = tmp_path / "solutions" / "01_small"
+    folder = tmp_path / "solutions" / "03_doubling"
     folder.mkdir(parents=True)
-    (folder / "01_small.py").write_text(SOURCE)
-    (folder / "checks.py").write_text(CHECKS)
+    places = (folder / "03_doubling.py", folder / "checks.py", tmp_path / "lessons" / "03_doubling.md")
+    for path, text in zip(places, examples(), strict=True):
+        path.write_text(text)
     return Course(tmp_path)
+
+
+def test_the_example_in_contributing_makes_a_whole_lesson(course: Course) -> None:
+    lesson = course.load("03_doubling")
+    key = make_key(lesson).exercise("double")
+    assert judge(key, collect(lesson.reference(lesson.exercises[0]), key.question)).status == "passed"
+    for variant in lesson.exercises[0].variants.values():
+        assert judge(key, collect(variant, key.question)).status == "passed"
+    for misconception in lesson.exercises[0].misconceptions:
+        report = judge(key, collect(misconception.candidate, key.question))
+        assert report.diagnosis == misconception.sentence
 
 
 def test_building_twice_changes_nothing_and_a_changed_source_builds_its_own_files_alone(course: Course) -> None:
     key, source, exercise, lesson = (
-        "autograder/keys/01_small.safetensors",
-        "solutions/01_small/01_small.ipynb",
-        "exercises/01_small/01_small.ipynb",
-        "lessons/01_small.ipynb",
+        "autograder/keys/03_doubling.safetensors",
+        "solutions/03_doubling/03_doubling.ipynb",
+        "exercises/03_doubling/03_doubling.ipynb",
+        "lessons/03_doubling.ipynb",
     )
     assert len(course.stale()) == 4
     assert course.build() == [key, source, exercise, lesson]
     assert course.stale() == course.build() == []
-    text = course.lessons / "01_small.md"
-    text.write_text(text.read_text().replace("6 * 7", "6 * 9"))
+    text = course.lessons / "03_doubling.md"
+    text.write_text(text.read_text().replace("2 * 21", "2 * 27"))
     assert course.stale() == [f"{lesson} is out of date: run `make build`."]
     assert course.build() == [lesson]
-    assert '"54"' in course.lesson_notebook("01_small").read_text()
-    checks = course.solutions / "01_small" / "checks.py"
-    checks.write_text(checks.read_text().replace("points=3", "points=4"))
+    assert "54" in course.lesson_notebook("03_doubling").read_text()
+    checks = course.solutions / "03_doubling" / "checks.py"
+    checks.write_text(checks.read_text().replace("points=1", "points=4"))
     assert course.build() == [key, source, exercise]
     assert course.stale() == []
 
-    path = course.released("01_small")
+    path = course.released("03_doubling")
     path.write_text(path.read_text().replace("raise NotImplementedError()", "return x + x"))
     checks.write_text(checks.read_text().replace("points=4", "points=5"))
-    with pytest.raises(LessonProblem, match="01_small.ipynb was edited. Move it away"):
+    with pytest.raises(LessonProblem, match="03_doubling.ipynb was edited. Move it away"):
         course.build()
     assert "return x + x" in path.read_text()
 
@@ -93,26 +85,25 @@ def test_building_twice_changes_nothing_and_a_changed_source_builds_its_own_file
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("01_small.py", "check(double)\n", "", "01_small.py has no cell check\\(double\\)"),
-        ("01_small.py", "check(double)", "check(print)", "calls check\\(print\\), which checks.py does not name"),
-        ("01_small.py", "def double", "def triple", "01_small.py cannot be loaded: NameError: name 'double'"),
-        ("checks.py", 'Exercise("double"', 'Exercise("triple"', "01_small.py has no function `triple`"),
-        ("01_small.py", "return 2 * x", "raise RuntimeError", "double on 'three': the reference raised"),
-        ("checks.py", '@double.case("three")', "", "double has no cases"),
-        ("checks.py", '    """Yours halves."""\n', "", "misconception halves needs a docstring"),
-        ("checks.py", "halves(x)", "halves(x, y)", "double: halves\\(x, y\\) cannot be called on the cases"),
+        ("03_doubling.py", "check(double)\n", "", "03_doubling.py has no cell check\\(double\\)"),
+        ("03_doubling.py", "check(double)", "check(print)", "calls check\\(print\\), which checks.py does not name"),
+        ("03_doubling.py", "def double", "def triple", "03_doubling.py cannot be loaded: NameError: name 'double'"),
+        ("checks.py", '    "double",', '    "triple",', "03_doubling.py has no function `triple`"),
+        ("03_doubling.py", "return 2 * x", "raise RuntimeError", "double on 'two rows': the reference raised"),
+        ("checks.py", '    """Yours is half of x."""\n', "", "misconception halved needs a docstring"),
+        ("checks.py", "halved(x)", "halved(x, y)", "double: halved\\(x, y\\) cannot be called on the cases"),
     ],
 )
 def test_what_an_author_got_wrong_is_named(course: Course, file: str, old: str, new: str, message: str) -> None:
-    path = course.solutions / "01_small" / file
+    path = course.solutions / "03_doubling" / file
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(LessonProblem, match=message):
         course.build()
 
 
 def test_a_missing_file_is_named(course: Course) -> None:
-    (course.lessons / "01_small.md").unlink()
-    with pytest.raises(LessonProblem, match="01_small.md is missing: every lesson has one"):
+    (course.lessons / "03_doubling.md").unlink()
+    with pytest.raises(LessonProblem, match="03_doubling.md is missing: every lesson has one"):
         course.build()
 
 
