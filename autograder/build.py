@@ -177,11 +177,16 @@ class Course:
 
     def _run_lesson(self, name: str) -> None:
         from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
 
         path = self.lessons / f"{name}.md"
         notebook = jupytext.read(path, fmt="md")
         _number_cells(notebook, f"lesson-{name}")
-        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(self.lessons)}}).execute()
+        client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(self.lessons)}})
+        try:
+            client.execute(stderr=subprocess.DEVNULL)  # of the kernel itself, not of the cells
+        except CellExecutionError as error:
+            raise LessonProblem(f"{path.relative_to(self.root)} has a cell that fails:\n{error}") from error
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # when a cell ran is of no use to a reader
         notebook.metadata = _metadata(name, fingerprint(self.sources(name)[self.lesson_notebook(name)]))

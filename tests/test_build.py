@@ -101,6 +101,15 @@ def test_what_an_author_got_wrong_is_named(course: Course, file: str, old: str, 
         course.build()
 
 
+def test_a_lesson_with_a_failing_cell_is_named(course: Course) -> None:
+    text = course.lessons / "03_doubling.md"
+    text.write_text(text.read_text().replace("2 * 21", "2 / 0"))
+    with pytest.raises(
+        LessonProblem, match="lessons/03_doubling.md has a cell that fails:\n[\\s\\S]*ZeroDivisionError"
+    ):
+        course.build()
+
+
 def test_a_missing_file_is_named(course: Course) -> None:
     (course.lessons / "03_doubling.md").unlink()
     with pytest.raises(LessonProblem, match="03_doubling.md is missing: every lesson has one"):
