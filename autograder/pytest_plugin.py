@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,26 @@ reports_key = pytest.StashKey[dict[str, "dict[str, Report]"]]()
 
 
 class NotRight(Exception):
-    """A case is not right; the text is the report."""
+    """A case is not right; the text is the report, its `headline` what the summary's one line says."""
+
+    def __init__(self, text: str, headline: str) -> None:
+        super().__init__(text)
+        self.headline = headline
+
+
+class ShownReport:
+    """A report in the form that pytest shows: whole where the failure is told, its headline in the summary."""
+
+    def __init__(self, text: str, headline: str) -> None:
+        self.text = text
+        self.reprcrash = SimpleNamespace(message=headline)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def toterminal(self, tw: Any) -> None:
+        """Write the report."""
+        tw.line(self.text)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -131,17 +151,18 @@ class CaseItem(pytest.Item):
         verdict: Verdict = next(verdict for verdict in report.verdicts if verdict.label == self.name)
         if verdict.status == "unattempted":
             pytest.skip(f"not attempted yet. {report.note}".rstrip(". "))
-        if verdict.status == "failed":
+        if verdict.fault is not None:
             assert isinstance(self.parent, ExerciseCollector)
-            if self.parent.shown and verdict.fault is not None:
-                raise NotRight(f"{verdict.fault.headline}\n(the whole report on {self.key.name} stands above)")
+            headline = verdict.fault.headline
+            if self.parent.shown:
+                raise NotRight(f"{headline}\n(the whole report on {self.key.name} stands above)", headline)
             self.parent.shown = True
-            raise NotRight(text.render_failure(report, verdict))
+            raise NotRight(text.render_failure(report, verdict), headline)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The report, without Python's internals."""
-        if isinstance(excinfo.value, NotRight | AutograderError):
-            return str(excinfo.value)
+        if isinstance(excinfo.value, NotRight):
+            return ShownReport(str(excinfo.value), excinfo.value.headline)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
