@@ -13,6 +13,8 @@ c.CourseDirectory.course_id = "deep-learning-models-explained"
 c.CourseDirectory.root = str(Path(__file__).parent)
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "exercises"
+# the repository holds the release already, and nbgrader would skip it without a word: no gradebook would be made
+c.GenerateAssignment.force = True
 # beside nbgrader's own defaults: what solves the exercises is never copied to learners
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", "checks.py", "[0-9][0-9]_*.py",

@@ -23,6 +23,7 @@ from typing import Any
 import jupytext
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.utils import compute_checksum
 
 from autograder.authoring import Exercise, Lesson, load_lesson
 from autograder.errors import AutograderError, KeyProblem, LessonProblem
@@ -158,21 +159,19 @@ class Course:
     def _release(self, name: str) -> None:
         """Let nbgrader make the exercise notebook. Without a database: an instructor's own run makes the gradebook."""
         self._refuse_to_overwrite(self.released(name))
-        command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force", "--no-db"]
+        command = [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--no-db"]
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
         if done.returncode or not self.released(name).is_file():
             raise LessonProblem(f"nbgrader could not release {name}:\n{done.stderr[-2000:]}")
-        notebook = nbformat.read(self.released(name), as_version=4)
-        notebook.metadata["autograder"]["content"] = content(notebook)
-        write(notebook, self.released(name))
 
     def _refuse_to_overwrite(self, path: Path) -> None:
         """A learner's work must not be lost: only what is as it was built is built again."""
         if not path.is_file():
             return
-        notebook = nbformat.read(path, as_version=4)
-        was = notebook.metadata.get("autograder", {}).get("content")
-        if was is not None and was != content(notebook):
+        marked = [
+            cell for cell in nbformat.read(path, as_version=4).cells if "checksum" in cell.metadata.get("nbgrader", {})
+        ]
+        if any(compute_checksum(cell) != cell.metadata.nbgrader.checksum for cell in marked):
             raise LessonProblem(f"{path.relative_to(self.root)} was edited. Move it away, then run `make build` again.")
 
     def _run_lesson(self, name: str) -> None:
@@ -261,12 +260,6 @@ def _exercise(name: str, exercises: dict[str, Exercise], lesson: Lesson) -> Exer
     if name not in exercises:
         raise LessonProblem(f"{lesson.name}.py calls check({name}), which checks.py does not name.")
     return exercises[name]
-
-
-def content(notebook: NotebookNode) -> str:
-    """A hash of the cells' sources, to tell whether a learner wrote into a released notebook."""
-    sources: list[str] = [cell.source for cell in notebook.cells]
-    return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
 
 
 def write(notebook: NotebookNode, path: Path) -> None:

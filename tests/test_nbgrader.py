@@ -17,6 +17,7 @@ import nbformat
 import pytest
 from learner import (
     LESSON,
+    RELEASED,
     ROOT,
     SOLUTION,
     SOURCE_NOTEBOOK,
@@ -106,8 +107,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Round:
         shutil.copytree(ROOT / folder / LESSON, course / folder / LESSON)
 
     result = Round(course, [as_shown(misconception.sentence) for misconception in wrong.values()])
-    # forced: a clone of the course has the released notebooks already, and nbgrader would skip them without a word
-    result.nbgrader("generate_assignment", LESSON, "--force")
+    result.nbgrader("generate_assignment", LESSON)
     right = reference_sources()
     result.submit(SOLVED, right)
     result.submit(UNDONE, {})
@@ -127,6 +127,10 @@ def solution_lines() -> list[str]:
         r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", "\n".join(reference_sources().values()), flags=re.S
     )
     return [line.strip() for block in blocks for line in block.splitlines() if re.search(r"\w.*\W.*\w", line)]
+
+
+def test_an_instructors_release_is_the_committed_one_to_the_byte(graded: Round) -> None:
+    assert graded.released.read_bytes() == RELEASED.read_bytes()
 
 
 def test_release_holds_the_notebook_alone(graded: Round) -> None:
