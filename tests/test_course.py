@@ -12,11 +12,12 @@ import torch
 from conftest import COURSE, EXERCISES, KEYS, Notebook, cell_of, each_exercise, each_lesson, released, report_on, solved
 from torch import Tensor
 
-from autograder import text
+from autograder import check, ready, text
 from autograder.answers import Answer, Answers, collect
 from autograder.authoring import Exercise, Lesson
 from autograder.compare import distance
 from autograder.judge import judge
+from autograder.jupyter import NotRight
 from autograder.key import make_key
 from autograder.notebook import read_cells
 from autograder.quiet import quiet
@@ -268,6 +269,24 @@ def _wrong_by_one_character(lesson: Lesson, exercise: Exercise, notebook: Notebo
             if report.status == "failed" and ran:
                 return mutant
     raise AssertionError(f"no character of {exercise.name} matters")
+
+
+@each_exercise
+def test_the_stub_is_not_attempted_in_the_notebook_either(
+    lesson: Lesson, exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = [cell for cell in released(lesson.name)["cells"] if cell["cell_type"] == "code"]
+    stub = "".join(cell_of(released(lesson.name), exercise.name)["source"])
+    namespace: dict[str, Any] = {"__name__": "notebook"}
+    exec("".join(cells[0]["source"]), namespace)
+    exec(compile(stub, "stub", "exec", dont_inherit=True), namespace)
+    with pytest.raises(NotRight, match=f"^{exercise.name}: not attempted yet$"):
+        check(namespace[exercise.name])
+    assert not ready(namespace[exercise.name])
+    printed = capsys.readouterr()
+    assert "Write the function where the stub says so" in printed.out
+    assert f"This cell waits for {exercise.name}" in printed.out
+    assert printed.err == ""
 
 
 def _judged(lesson: Lesson, path: Path) -> dict[str, str]:
