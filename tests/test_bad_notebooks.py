@@ -73,7 +73,7 @@ def returning(expression: str) -> Notebook:
         ("__import__('ctypes').string_at(0)", "Your function was ended by signal SIGSEGV."),
         ("__import__('os').kill(0, 9)", "Your function was ended by signal SIGKILL."),
         ("__import__('time').sleep(1000)", "Your function did not finish: still running after 3 s."),
-        ("print('x' * 10**9)", "and 999,998,001 characters more"),
+        ("[print('x' * 10**7) for _ in range(100)]", "and 999,998,100 characters more"),
         ("torch.empty(2**45)", "Your function raised an error."),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_loop_that_python_cannot_interrupt_is_ended_from_outside(place: Place)
     found = reports(place(NAME, with_victim(f"{stubborn}    while True:\n        pass\n")))
     assert "did not finish within" in told(found)
     assert others_are_right(found)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(
