@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from autograder.contrast import Contrast, with_values
 from autograder.probes import PROBES, accepts, as_called
 from autograder.values import clone, identical, record
 from autograder.watch import Calls, Capped, OutOfTime, Steps, names_used, namespace_of, time_limit
@@ -28,12 +29,13 @@ MOST_FRAMES = 6
 @dataclass(frozen=True)
 class Question:
     """One exercise's inputs: `cases` are dicts with `label`, `probe` and `arguments`; `loop` holds the arguments of a
-    small and of a large size, where loops over an axis are forbidden."""
+    small and of a large size, where loops over an axis are forbidden; `contrasts` are cases with something changed."""
 
     name: str
     parameters: list[dict[str, Any]]
     cases: list[dict[str, Any]]
     loop: list[dict[str, Any]] = field(default_factory=list)
+    contrasts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -64,7 +66,9 @@ class Answer:
 class Answers:
     """What one candidate did: a `problem` that kept it from being tried at all ("missing", "not callable",
     "signature", with its `detail`), or an answer for each case; `note` is worth telling either way; `steps` are the
-    Python steps taken on the loop sizes, `names` what the candidate's code mentions."""
+    Python steps taken on the loop sizes, `names` what the candidate's code mentions, `contrasts` what became of each
+    contrast: `outcome` is "same", "other", "raised" or "untried", `results` are kept where axes were exchanged;
+    `again` tells whether the first case, tried once more at the end, gave the same answer."""
 
     problem: str = ""
     detail: str = ""
@@ -72,6 +76,8 @@ class Answers:
     cases: list[Answer] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    contrasts: list[dict[str, Any]] = field(default_factory=list)
+    again: bool = True
 
 
 def as_data(answers: Answers) -> dict[str, Any]:
@@ -98,6 +104,8 @@ def conclude(candidate: Any, question: Question, cases: list[Answer], seconds: f
         cases=cases,
         steps=count_steps(candidate, question, cases, seconds),
         names=sorted(names_used(candidate)),
+        contrasts=try_contrasts(candidate, question, cases, seconds),
+        again=_same_again(candidate, question, cases, seconds),
     )
 
 
@@ -164,6 +172,30 @@ def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds
         except BaseException:
             return []
     return counts
+
+
+def try_contrasts(candidate: Any, question: Question, cases: list[Answer], seconds: float) -> list[dict[str, Any]]:
+    """Whether each contrast gives another answer than its case did; none where a case did not finish."""
+    if any(case.outcome in ("out of time", "unattempted") for case in cases):
+        return []
+    found = []
+    for contrast in (Contrast(**contrast) for contrast in question.contrasts):
+        case, before = question.cases[contrast.case], cases[contrast.case]
+        now = answer(candidate, question, {**case, "arguments": with_values(case, contrast)}, seconds)
+        if now.outcome == "out of time":
+            return []
+        outcome = now.outcome
+        if now.outcome == "returned":
+            outcome = "same" if identical(now.results, before.results) else "other"
+        found.append({"outcome": outcome, "results": now.results if contrast.exchanged else {}})
+    return found
+
+
+def _same_again(candidate: Any, question: Question, cases: list[Answer], seconds: float) -> bool:
+    """Whether the first case gives the same answer again; a candidate that keeps something between calls may not."""
+    if not cases or cases[0].outcome != "returned":
+        return True
+    return identical(answer(candidate, question, question.cases[0], seconds).results, cases[0].results)
 
 
 @contextlib.contextmanager

@@ -30,21 +30,22 @@ def render(report: Report) -> str:
         parts.append(_failure(report, failure))
         if len(report.verdicts) > 1:
             parts.append(_cases(report))
-    if report.note:
-        parts.append(f"<div>Note: {escape(report.note)}</div>")
+    parts += [f"<div>{_prose(text)}</div>" for text in (report.note and f"Note: {report.note}", report.offer) if text]
     return f'<div class="autograder-report" style="{BOX.format(colour=colour)}">{"".join(parts)}</div>'
 
 
 def _failure(report: Report, verdict: Verdict) -> str:
     assert verdict.fault is not None
     fault = verdict.fault
-    parts = [f'<div style="opacity:.75">on “{escape(verdict.label)}”</div>']
+    parts = [f'<div style="font-weight:600;margin:6px 0">{_prose(report.first)}</div>'] if report.first else []
+    parts.append(f'<div style="opacity:.75">on “{escape(verdict.label)}”</div>')
     if report.diagnosis:
         parts.append(f'<div style="font-weight:600;margin:6px 0">{_prose(report.diagnosis)}</div>')
     parts.append(f"<div>{_prose(fault.headline)}</div>")
     parts.append(_sides(fault))
-    if fault.look:
-        parts.append(f"<div>{_prose(fault.look)}</div>")
+    look = report.look or fault.look
+    if look:
+        parts.append(f"<div>{_prose(look)}</div>")
     if fault.frames:
         frames = "\n".join(fault.frames)
         parts.append(f'<pre style="{CODE}">{escape(frames)}</pre>')

@@ -8,6 +8,7 @@ from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.compare import compare
+from autograder.diagnosis import diagnose
 from autograder.key import ExerciseKey
 from autograder.report import Fault, Report, Stage, Verdict
 
@@ -36,10 +37,13 @@ def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
         if fault is not None and answer.printed:
             fault = replace(fault, printed=answer.printed)
         verdicts.append(Verdict(case["label"], "failed" if fault else "passed", fault))
-    diagnosis = ""
+    finding = None
     if any(verdict.status == "failed" for verdict in verdicts):
-        diagnosis = recognise(key, answers.cases)
-    return Report(key.name, lesson, key.points, verdicts, diagnosis, answers.note)
+        finding = diagnose(key, answers)
+    report = Report(key.name, lesson, key.points, verdicts, note=answers.note)
+    if finding is None:
+        return report
+    return replace(report, diagnosis=finding.sentence, look=finding.look, recogniser=finding.recogniser)
 
 
 def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_always: bool = False) -> Fault | None:
@@ -61,20 +65,6 @@ def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_al
         look = "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor."
         return Fault(Stage.SIDE_EFFECTS, headline, "the input as it was", "other values in it", look)
     return None
-
-
-def recognise(key: ExerciseKey, cases: Sequence[Answer]) -> str:
-    """The sentence of the misconception that the answers equal on every case, or "" where there is none."""
-    for misconception in key.misconceptions:
-        if all(_same(m, a) for m, a in zip(misconception["answers"], cases, strict=True)):
-            return str(misconception["sentence"])
-    return ""
-
-
-def _same(wrong: Answer, answer: Answer) -> bool:
-    if wrong.outcome != answer.outcome or wrong.changed != answer.changed or wrong.raised != answer.raised:
-        return False
-    return compare(wrong.results, answer.results) is None
 
 
 def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,19 @@ import torch
 
 from autograder import axes
 from autograder.answers import Answer, Answers, Question, collect
+from autograder.answers import answer as answer_case
 from autograder.authoring import Candidate, Exercise, Lesson
+from autograder.compare import compare
+from autograder.contrast import make_contrasts
 from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
 from autograder.values import pack, unpack
 
-FORMAT = 1
+FORMAT = 2
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
+SECONDS = 10.0  # that a reference may take on one case
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class ExerciseKey:
     """One exercise's part of a key.
 
     `cases` hold `label`, `probe`, `arguments`, `raises` and `expected`; `misconceptions` hold `name`, `sentence` and
-    their `answers` on every case; `parameters` and `returns` are as `axes` describes them.
+    their `answers` on every case; `parameters` and `returns` are as `axes` describes them; `contrasts` are as `contrast`
+    makes them.
     """
 
     name: str
@@ -47,6 +52,7 @@ class ExerciseKey:
     misconceptions: list[dict[str, Any]]
     loop_axis: str
     loop: list[dict[str, Any]]
+    contrasts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def signature(self) -> str:
@@ -62,7 +68,7 @@ class ExerciseKey:
     def question(self) -> Question:
         """What a candidate's process may see: no expected result, no misconception."""
         shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
-        return Question(self.name, self.parameters, shown, self.loop)
+        return Question(self.name, self.parameters, shown, self.loop, self.contrasts)
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,15 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
     question = Question(exercise.name, parameters, cases, loop)
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
         case["expected"] = _expected(exercise, case, answer)
+    returns = axes.returns(reference)
+
+    def tried(case: dict[str, Any]) -> dict[str, Any] | None:
+        found = answer_case(reference, question, case, SECONDS)
+        return found.results if found.outcome == "returned" else None
+
+    def differ(expected: dict[str, Any], results: dict[str, Any]) -> bool:
+        return compare(expected, results) is not None
+
     return ExerciseKey(
         name=exercise.name,
         points=exercise.points,
@@ -112,7 +127,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         needs=list(exercise.needs),
         forbids=list(exercise.forbids),
         parameters=parameters,
-        returns=axes.returns(reference),
+        returns=returns,
         cases=cases,
         misconceptions=[
             {"name": item.name, "sentence": item.sentence, "answers": _answers(item.candidate, question).cases}
@@ -120,6 +135,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         ],
         loop_axis=exercise.loop_axis or "",
         loop=loop,
+        contrasts=[vars(contrast) for contrast in make_contrasts(cases, parameters, returns, tried, differ)],
     )
 
 

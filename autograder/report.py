@@ -73,8 +73,9 @@ class Verdict:
 class Report:
     """A candidate's verdicts on all cases of one exercise.
 
-    `diagnosis` is the sentence of the misconception that the answers equal, `note` something the learner should know
-    whatever the verdict.
+    `diagnosis` says what was recognised in the answers, `look` where to look then, and `recogniser` names what
+    recognised it; `first` is what should be mended before this exercise, `note` something the learner should know
+    whatever the verdict, `offer` what helps on.
     """
 
     exercise: str
@@ -83,6 +84,10 @@ class Report:
     verdicts: list[Verdict]
     diagnosis: str = ""
     note: str = ""
+    look: str = ""
+    recogniser: str = ""
+    first: str = ""
+    offer: str = ""
 
     @property
     def status(self) -> Status:

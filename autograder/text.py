@@ -33,24 +33,27 @@ def render_failure(report: Report, verdict: Verdict) -> str:
     """What is wrong on one case: the diagnosis where there is one, then the fault."""
     assert verdict.fault is not None
     fault = verdict.fault
-    parts = [f"  on “{verdict.label}”:"]
+    parts = [_indent(report.first)] if report.first else []
+    parts.append(f"  on “{verdict.label}”:")
     if report.diagnosis:
         parts.append(_indent(report.diagnosis))
     parts.append(_indent(fault.headline))
-    parts += _details(fault)
+    parts += _details(fault, report.look or fault.look)
     if report.note:
         parts.append(_indent(f"Note: {report.note}"))
+    if report.offer:
+        parts.append(_indent(report.offer))
     return "\n\n".join(parts)
 
 
-def _details(fault: Fault) -> list[str]:
+def _details(fault: Fault, look: str) -> list[str]:
     parts = []
     sides = [("expected", fault.expected), ("yours", fault.yours)]
     shown = [textwrap.indent(f"{name + ':':<10}{text}", "    ") for name, text in sides if text]
     if shown:
         parts.append("\n".join(shown))
-    if fault.look:
-        parts.append(_indent(fault.look))
+    if look:
+        parts.append(_indent(look))
     if fault.frames:
         parts.append(textwrap.indent("\n".join(fault.frames), "    "))
     if fault.picture is not None:

@@ -1,0 +1,30 @@
+"""Diagnosis: one true sentence about a wrong answer, from data alone.
+
+An author's misconception is tried first, because its sentence was written for this very answer; then the recognisers in
+the order of `order.RECOGNISERS`, each on every result that is wrong. What is said holds on every case. Nothing is
+guessed: where no recogniser explains the answer, there is no diagnosis.
+"""
+
+from __future__ import annotations
+
+from autograder.answers import Answers
+from autograder.diagnosis.evidence import Finding, gather, with_recogniser
+from autograder.diagnosis.misconceptions import misconception_sentence
+from autograder.diagnosis.order import RECOGNISERS
+from autograder.key import ExerciseKey
+
+__all__ = ["Finding", "diagnose"]
+
+
+def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """What is recognised in wrong answers, or None."""
+    sentence = misconception_sentence(key, answers.cases)
+    if sentence:
+        return Finding(sentence, recogniser="misconception")
+    evidence = gather(key, answers)
+    for recogniser in RECOGNISERS:
+        for each in evidence:
+            finding = recogniser(each)
+            if finding is not None:
+                return with_recogniser(finding, recogniser)
+    return None

@@ -1,0 +1,224 @@
+"""Evidence: what is known of one wrong result over all cases, as a recogniser sees it.
+
+A recogniser is a function from `Evidence` to a `Finding` or None. What it says has to hold on every case: on the wrong
+ones it explains the result, and on the right ones it does not contradict it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.answers import Answer, Answers
+from autograder.axes import labels
+from autograder.compare import TOLERANCES, compare
+from autograder.contrast import axis_names
+from autograder.key import ExerciseKey
+
+SLACK = 3.0  # tolerances: what was computed from a rounded result is rounded more than that
+Transform = Callable[["Sample"], "Tensor | None"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was recognised: one sentence about the learner's result, and one place to look."""
+
+    sentence: str
+    look: str = ""
+    recogniser: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One result on one case: `names` are the axes' names, `sizes` the size of each named axis of the arguments and
+    the result, `right` whether nothing is wrong with it."""
+
+    label: str
+    arguments: dict[str, Any]
+    expected: Any
+    yours: Any
+    names: list[str]
+    sizes: dict[str, int]
+    right: bool
+    quantities: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both sides are tensors of one shape and dtype."""
+        return self.tensors and self.expected.shape == self.yours.shape and self.expected.dtype == self.yours.dtype
+
+    @property
+    def tensors(self) -> bool:
+        """Whether both sides are tensors."""
+        return isinstance(self.expected, Tensor) and isinstance(self.yours, Tensor)
+
+    @cached_property
+    def differs(self) -> Tensor:
+        """Where a comparable pair differs."""
+        return ~close(self.expected, self.yours)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One named result that is wrong on some case: `what` names it in a sentence, `samples` are the cases on which both
+    reference and candidate returned, `raised` those on which the candidate did not, wrongly."""
+
+    key: ExerciseKey
+    answers: Answers
+    what: str
+    samples: list[Sample]
+    raised: list[Answer]
+
+    @cached_property
+    def wrong(self) -> list[Sample]:
+        """The samples that are wrong."""
+        return [sample for sample in self.samples if not sample.right]
+
+    @cached_property
+    def right(self) -> list[Sample]:
+        """The samples that are right."""
+        return [sample for sample in self.samples if sample.right]
+
+    @cached_property
+    def comparable(self) -> bool:
+        """Whether every wrong sample can be compared value by value."""
+        return bool(self.wrong) and all(sample.comparable for sample in self.wrong)
+
+    @property
+    def your(self) -> str:
+        """The result as a sentence begins with it: "Your result", "Part 1 of your result", "Your “column”"."""
+        if self.what == "the result":
+            return "Your mask" if self.boolean else "Your result"
+        if self.what.startswith("“"):
+            return f"Your {self.what}"
+        return self.what[0].upper() + self.what[1:]
+
+    @property
+    def boolean(self) -> bool:
+        """Whether the result is a boolean tensor."""
+        return all(isinstance(s.expected, Tensor) and s.expected.dtype == torch.bool for s in self.samples)
+
+    def explained_by(self, transform: Transform, least: int) -> bool:
+        """Whether `transform` of each sample is the candidate's result, on every case.
+
+        It must tell something: in the wrong samples together at least `least` places have to depend on it. A transform
+        returns None where it cannot be made; then it explains no wrong sample.
+        """
+        told = 0
+        for sample in sorted(self.samples, key=lambda sample: sample.right):
+            if not sample.tensors:
+                return False
+            changed = transform(sample)
+            if changed is None:
+                if sample.right:
+                    continue
+                return False
+            if changed.shape != sample.yours.shape or not bool(close(changed, sample.yours, SLACK).all()):
+                return False
+            told += 0 if sample.right else informative(sample.expected)
+        return told >= least
+
+
+def informative(expected: Tensor) -> int:
+    """How many places of a tensor could have told a wrong explanation apart: none where all values are one."""
+    if expected.numel() < 2 or bool((expected == expected.flatten()[0]).all()):
+        return 0
+    return expected.numel()
+
+
+def close(expected: Tensor, yours: Tensor, slack: float = 1.0) -> Tensor:
+    """Where two tensors of one shape agree, within `slack` tolerances of the dtype of `yours`."""
+    if yours.dtype not in TOLERANCES:
+        return expected == yours
+    relative, absolute = (slack * tolerance for tolerance in TOLERANCES[yours.dtype])
+    e, y = expected.double(), yours.double()
+    finite = e.isfinite() & ((e - y).abs() <= absolute + relative * e.abs())
+    return finite | (e == y) | (e.isnan() & y.isnan())
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    what: str
+    expected: Any
+    yours: Any
+    described: Any
+
+
+def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
+    """The evidence on each named result that is wrong on some case, in the results' order."""
+    samples: dict[str, list[Sample]] = {}
+    raised = []
+    for case, answer in zip(key.cases, answers.cases, strict=True):
+        if answer.outcome != "returned":
+            raised += [] if case["raises"] and case["raises"] in answer.raised else [answer]
+            continue
+        for name, expected in case["expected"].items():
+            described = key.returns if name == "result" else None
+            for leaf in _leaves(expected, answer.results.get(name), described, f"the {name}"):
+                samples.setdefault(leaf.what, []).append(_sample(key, case, leaf))
+    evidence = [Evidence(key, answers, what, found, raised) for what, found in samples.items()]
+    return [each for each in evidence if each.wrong]
+
+
+def _leaves(expected: Any, yours: Any, described: Any, what: str) -> Iterator[_Leaf]:
+    """The parts of a result that are judged by themselves, named as in the faults that `compare` tells."""
+    if isinstance(expected, dict) and isinstance(yours, dict) and expected.keys() == yours.keys():
+        for name in expected:
+            yield from _leaves(expected[name], yours[name], None, f"“{name}”")
+    elif _parts(expected) and type(yours) is type(expected) and len(yours) == len(expected):
+        for i, (wanted, came) in enumerate(zip(expected, yours, strict=True)):
+            item = described[i] if isinstance(described, list) and i < len(described) else None
+            yield from _leaves(wanted, came, item, f"part {i} of {what}")
+    else:
+        yield _Leaf(what, expected, yours, described)
+
+
+def _parts(value: Any) -> bool:
+    return isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value)
+
+
+def _sample(key: ExerciseKey, case: dict[str, Any], leaf: _Leaf) -> Sample:
+    count = leaf.expected.dim() if isinstance(leaf.expected, Tensor) else 0
+    dims = leaf.described.get("dims", "") if isinstance(leaf.described, dict) else ""
+    names = labels(dims, count) or [""] * count
+    sizes = sizes_of([*_named_arguments(key, case), (names, leaf.expected)] if count else _named_arguments(key, case))
+    right = compare(leaf.expected, leaf.yours, leaf.described, leaf.what) is None
+    yours = leaf.yours
+    if isinstance(dims, str) and _integer_width_is_free(leaf) and isinstance(yours, Tensor):
+        yours = yours.to(leaf.expected.dtype)
+    quantities = case.get("quantities", {})
+    return Sample(case["label"], case["arguments"], leaf.expected, yours, names, sizes, right, quantities)
+
+
+def _integer_width_is_free(leaf: _Leaf) -> bool:
+    free = isinstance(leaf.described, dict) and leaf.described.get("dtype") == "Int"
+    return free and not leaf.yours.dtype.is_floating_point if isinstance(leaf.yours, Tensor) else False
+
+
+def _named_arguments(key: ExerciseKey, case: dict[str, Any]) -> list[tuple[list[str], Tensor]]:
+    named = []
+    for parameter in key.parameters:
+        value = case["arguments"].get(parameter["name"])
+        names = axis_names(parameter["axes"], value)
+        if names is not None:
+            named.append((names, value))
+    return named
+
+
+def sizes_of(named: Sequence[tuple[Sequence[str], Tensor]]) -> dict[str, int]:
+    """The size of each named axis; a name that stands for two sizes is left out."""
+    found: dict[str, set[int]] = {}
+    for names, tensor in named:
+        for name, size in zip(names, tensor.shape, strict=True):
+            found.setdefault(name, set()).add(int(size))
+    return {name: sizes.pop() for name, sizes in found.items() if name and len(sizes) == 1}
+
+
+def with_recogniser(finding: Finding, recogniser: Callable[[Evidence], Finding | None]) -> Finding:
+    """The finding, with the name of what found it."""
+    return replace(finding, recogniser=recogniser.__name__)

@@ -1,0 +1,133 @@
+"""Masks: a result of two values that is inverted, transposed, shifted, or lacks its diagonal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from autograder.axes import axis
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform
+
+# places that have to agree: a random mask of 20 places is one particular mask once in a million times
+LEAST = 20
+# an explanation of whole regions needs that much of each region
+LEAST_CHANGED = 4
+
+
+def mask_finding(evidence: Evidence) -> Finding | None:
+    """The one operation on a mask that turns what was expected into the candidate's."""
+    if not evidence.comparable or not all(two_valued(sample) for sample in evidence.wrong):
+        return None
+    for transform, sentence, look in _changes(evidence):
+        if evidence.explained_by(transform, LEAST):
+            return Finding(sentence, look)
+    return None
+
+
+def two_valued(sample: Sample) -> bool:
+    """Whether a sample's expected result holds at most two values, and the candidate's no others."""
+    if sample.expected.dtype == torch.bool:
+        return True
+    wanted = sample.expected.unique()
+    return wanted.numel() == 2 and bool(torch.isin(sample.yours, wanted).all())
+
+
+def opposite(values: Tensor) -> Tensor:
+    """The other one of the two values that a tensor holds."""
+    if values.dtype == torch.bool:
+        return ~values
+    low, high = values.min(), values.max()
+    return torch.where(values == low, high, low)
+
+
+def _changes(evidence: Evidence) -> Iterator[tuple[Transform, str, str]]:
+    your, names = evidence.your, evidence.wrong[0].names
+    yield _inverted, f"{your} is the expected one inverted{_values(evidence)}.", _convention(evidence)
+    if len(names) >= 2:
+        rows, columns = axis(names, len(names) - 2), axis(names, len(names) - 1)
+        yield (
+            _transposed,
+            f"{your} is the expected one transposed: {rows} and {columns} are exchanged.",
+            "`transpose(-2, -1)` exchanges them. Which of the two numbers varies along a row?",
+        )
+        yield (
+            lambda sample: _then(_inverted, _transposed(sample)),
+            f"{your} is the expected one inverted and transposed: {rows} and {columns} are exchanged too.",
+            "Which of the two numbers varies along a row, and which values mean what?",
+        )
+        yield (
+            lambda sample: _diagonal(sample, False),
+            f"{your} is the expected one without its diagonal: a position's own place is the other way round.",
+            "Is equality part of the comparison?",
+        )
+        yield (
+            lambda sample: _diagonal(sample, True),
+            f"{your} is the expected one with the diagonal added to it.",
+            "Is equality part of the comparison?",
+        )
+    for index in reversed(range(max(0, len(names) - 2), len(names))):
+        for steps in (1, -1, 2, -2):
+            for fill in ("edge", "low", "high"):
+                yield (
+                    lambda sample, i=index, s=steps, f=fill: shifted(sample.expected, i, s, f),
+                    f"{your} is the expected one shifted along {axis(names, index)} by {_places(steps)}.",
+                    "Is a bound off by one: `<` or `<=`, a range that starts at 0 or at 1?",
+                )
+
+
+def _inverted(sample: Sample) -> Tensor | None:
+    return opposite(sample.expected)
+
+
+def _transposed(sample: Sample) -> Tensor | None:
+    return sample.expected.transpose(-2, -1)
+
+
+def _then(change: Transform, values: Tensor | None) -> Tensor | None:
+    return opposite(values) if values is not None else None
+
+
+def _diagonal(sample: Sample, added: bool) -> Tensor | None:
+    """The expected mask with every place on the diagonal True, or False. Masks of numbers have no such sense."""
+    expected = sample.expected
+    if expected.dtype != torch.bool or expected.dim() < 2 or expected.shape[-1] != expected.shape[-2]:
+        return None
+    diagonal = torch.eye(expected.shape[-1], dtype=torch.bool)
+    return expected | diagonal if added else expected & ~diagonal
+
+
+def shifted(values: Tensor, axis_index: int, steps: int, fill: str) -> Tensor:
+    """Values moved along an axis; what comes in is the edge's own value, the lower or the higher of the values."""
+    size = values.shape[axis_index]
+    if abs(steps) >= size:
+        return values
+    moved = values.roll(steps, axis_index)
+    start, edge = (0, 0) if steps > 0 else (size + steps, size - 1)
+    gap = moved.narrow(axis_index, start, abs(steps))
+    if fill == "edge":
+        gap.copy_(values.narrow(axis_index, edge, 1).expand_as(gap))
+    elif values.dtype == torch.bool:
+        gap.fill_(fill == "high")
+    else:
+        gap.copy_((values.min() if fill == "low" else values.max()).expand_as(gap))
+    return moved
+
+
+def _places(steps: int) -> str:
+    count = "one place" if abs(steps) == 1 else f"{abs(steps)} places"
+    return f"{count}, towards {'higher' if steps > 0 else 'lower'} indices"
+
+
+def _values(evidence: Evidence) -> str:
+    if evidence.boolean:
+        return ": True where False is expected, and the other way round"
+    low, high = (float(value) for value in evidence.wrong[0].expected.unique())
+    return f": {low:.4g} where {high:.4g} is expected, and the other way round"
+
+
+def _convention(evidence: Evidence) -> str:
+    if evidence.boolean:
+        return "Read in the stub what True stands for."
+    return "Read in the stub which places get which number."

@@ -1,0 +1,23 @@
+"""Misconceptions: wrong answers that an author wrote down, each with its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autograder.answers import Answer
+from autograder.compare import compare
+from autograder.key import ExerciseKey
+
+
+def misconception_sentence(key: ExerciseKey, cases: Sequence[Answer]) -> str:
+    """The sentence of the misconception that the answers equal on every case, or "" where there is none."""
+    for misconception in key.misconceptions:
+        if all(_same(m, a) for m, a in zip(misconception["answers"], cases, strict=True)):
+            return str(misconception["sentence"])
+    return ""
+
+
+def _same(wrong: Answer, answer: Answer) -> bool:
+    if wrong.outcome != answer.outcome or wrong.changed != answer.changed or wrong.raised != answer.raised:
+        return False
+    return compare(wrong.results, answer.results) is None
