@@ -11,6 +11,7 @@ from autograder.answers import Answers
 from autograder.diagnosis.evidence import Finding, gather, with_recogniser
 from autograder.diagnosis.misconceptions import misconception_sentence
 from autograder.diagnosis.order import RECOGNISERS
+from autograder.diagnosis.raised import raised_finding
 from autograder.key import ExerciseKey
 
 __all__ = ["Finding", "diagnose"]
@@ -22,6 +23,10 @@ def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
     if sentence:
         return Finding(sentence, recogniser="misconception")
     evidence = gather(key, answers)
+    if any(
+        each.outcome != "returned" and not case["raises"] for case, each in zip(key.cases, answers.cases, strict=True)
+    ):
+        return raised_finding(key, answers)
     for recogniser in RECOGNISERS:
         for each in evidence:
             finding = recogniser(each)

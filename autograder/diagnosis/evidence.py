@@ -36,7 +36,7 @@ class Finding:
 @dataclass(frozen=True)
 class Sample:
     """One result on one case: `names` are the axes' names, `sizes` the size of each named axis of the arguments and
-    the result, `right` whether nothing is wrong with it."""
+    the result, `right` whether nothing is wrong with it, `argument_names` the axes of each tensor among the arguments."""
 
     label: str
     arguments: dict[str, Any]
@@ -46,6 +46,7 @@ class Sample:
     sizes: dict[str, int]
     right: bool
     quantities: dict[str, float] = field(default_factory=dict)
+    argument_names: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:
@@ -186,13 +187,15 @@ def _sample(key: ExerciseKey, case: dict[str, Any], leaf: _Leaf) -> Sample:
     count = leaf.expected.dim() if isinstance(leaf.expected, Tensor) else 0
     dims = leaf.described.get("dims", "") if isinstance(leaf.described, dict) else ""
     names = labels(dims, count) or [""] * count
-    sizes = sizes_of([*_named_arguments(key, case), (names, leaf.expected)] if count else _named_arguments(key, case))
+    arguments = _named_arguments(key, case)
+    sizes = sizes_of([*arguments.values(), (names, leaf.expected)] if count else list(arguments.values()))
     right = compare(leaf.expected, leaf.yours, leaf.described, leaf.what) is None
     yours = leaf.yours
     if isinstance(dims, str) and _integer_width_is_free(leaf) and isinstance(yours, Tensor):
         yours = yours.to(leaf.expected.dtype)
     quantities = case.get("quantities", {})
-    return Sample(case["label"], case["arguments"], leaf.expected, yours, names, sizes, right, quantities)
+    of_arguments = {name: list(axes) for name, (axes, _) in arguments.items()}
+    return Sample(case["label"], case["arguments"], leaf.expected, yours, names, sizes, right, quantities, of_arguments)
 
 
 def _integer_width_is_free(leaf: _Leaf) -> bool:
@@ -200,17 +203,16 @@ def _integer_width_is_free(leaf: _Leaf) -> bool:
     return free and not leaf.yours.dtype.is_floating_point if isinstance(leaf.yours, Tensor) else False
 
 
-def _named_arguments(key: ExerciseKey, case: dict[str, Any]) -> list[tuple[list[str], Tensor]]:
-    named = []
-    for parameter in key.parameters:
-        value = case["arguments"].get(parameter["name"])
-        names = axis_names(parameter["axes"], value)
-        if names is not None:
-            named.append((names, value))
-    return named
+def _named_arguments(key: ExerciseKey, case: dict[str, Any]) -> dict[str, tuple[list[str], Tensor]]:
+    """Each tensor among a case's arguments, with the names of its axes."""
+    values = {
+        parameter["name"]: (parameter["axes"], case["arguments"].get(parameter["name"])) for parameter in key.parameters
+    }
+    named = {name: (axis_names(axes, value), value) for name, (axes, value) in values.items()}
+    return {name: (axes, value) for name, (axes, value) in named.items() if axes is not None}
 
 
-def sizes_of(named: Sequence[tuple[Sequence[str], Tensor]]) -> dict[str, int]:
+def sizes_of(named: Sequence[tuple[list[str], Tensor]]) -> dict[str, int]:
     """The size of each named axis; a name that stands for two sizes is left out."""
     found: dict[str, set[int]] = {}
     for names, tensor in named:

@@ -1,14 +1,56 @@
-"""The order of recognisers: the first that says something is heard, so the most specific stands first."""
+"""The order of recognisers: the first that says something is heard, so the most specific stands first.
+
+1. What is not about values: a dtype, a shape. Where a shape is wrong, no value can be compared.
+2. What explains the whole result, on every case, by one operation: a mask turned over, axes exchanged, a factor. Of two
+   that fit, the one that fewer wrong answers would fit comes first: one particular permutation before "the right numbers
+   in another order", a constant before any argument that it cannot follow.
+3. What was tried: called again, an argument changed, axes exchanged.
+4. What describes the differences and not their cause: which places, which cases.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from autograder.diagnosis.circumstances import circumstance_finding
+from autograder.diagnosis.counts import number_finding, tuple_finding
 from autograder.diagnosis.evidence import Evidence, Finding
+from autograder.diagnosis.factors import factor_finding, offset_finding, varying_factor_finding
+from autograder.diagnosis.functions import argument_finding, function_finding
+from autograder.diagnosis.gradients import gradient_finding
+from autograder.diagnosis.ignored import again_finding, ignored_finding, mistaken_axis_finding
 from autograder.diagnosis.masks import mask_finding
+from autograder.diagnosis.numbers import constant_finding, dtype_finding, nonfinite_finding, precision_finding
+from autograder.diagnosis.places import place_finding
+from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
+from autograder.diagnosis.regions import region_finding
+from autograder.diagnosis.shapes import shape_finding
+from autograder.diagnosis.sums import softmax_finding
 
 Recogniser = Callable[[Evidence], Finding | None]
 
 RECOGNISERS: tuple[Recogniser, ...] = (
+    dtype_finding,
+    gradient_finding,
+    nonfinite_finding,
+    constant_finding,
     mask_finding,
+    rearranged_finding,
+    argument_finding,
+    factor_finding,
+    offset_finding,
+    function_finding,
+    shuffled_finding,
+    number_finding,
+    tuple_finding,
+    precision_finding,
+    softmax_finding,
+    again_finding,
+    ignored_finding,
+    mistaken_axis_finding,
+    shape_finding,
+    varying_factor_finding,
+    place_finding,
+    region_finding,
+    circumstance_finding,
 )

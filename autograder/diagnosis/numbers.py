@@ -1,0 +1,112 @@
+"""Numbers: a result that is not finite, that is one value everywhere, or that is right to a few digits only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autograder.axes import place
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close
+
+# dtypes by their precision, the lowest first, each with the relative size of its rounding
+PRECISIONS = ((torch.bfloat16, 2.0**-8), (torch.float16, 2.0**-11), (torch.float32, 2.0**-24))
+LEAST = 8  # numbers of which each would have to be rounded by chance
+
+
+def nonfinite_finding(evidence: Evidence) -> Finding | None:
+    """NaN or infinity where a finite number is expected, and where it is first."""
+    if not evidence.comparable or not all(_has_nonfinite(sample) for sample in evidence.wrong):
+        return None
+    first = evidence.wrong[0]
+    bad = _nonfinite(first)
+    index = tuple(int(i) for i in bad.nonzero()[0])
+    kind = "NaN" if bool(first.yours[index].isnan()) else "infinity"
+    where = f", first at {place(index, first.names)}" if index else ""
+    alone = all(bool((~sample.differs | _nonfinite(sample)).all()) for sample in evidence.wrong)
+    all_of_it = all(bool(_nonfinite(sample).all()) for sample in evidence.wrong)
+    rest = "" if not alone or all_of_it else "; all other values are right"
+    looks = {
+        "NaN": "0 / 0, infinity minus infinity and the root of a negative number give NaN; which of them can happen there?",
+        "infinity": "A division by 0, a logarithm of 0 and a number too large for the dtype give infinity.",
+    }
+    return Finding(f"{evidence.your} holds {kind}{where}{rest}.", looks[kind])
+
+
+def _has_nonfinite(sample: Sample) -> bool:
+    return sample.yours.dtype.is_floating_point and bool(_nonfinite(sample).any())
+
+
+def _nonfinite(sample: Sample) -> Tensor:
+    """Where the candidate's value is not finite and wrong for that."""
+    return ~sample.yours.isfinite() & sample.expected.isfinite()
+
+
+def constant_finding(evidence: Evidence) -> Finding | None:
+    """One value everywhere, where several are expected."""
+    if not evidence.comparable or any(sample.yours.numel() < 2 for sample in evidence.wrong):
+        return None
+    values = {_only_value(sample.yours) for sample in evidence.wrong}
+    varied = any(not bool((s.expected == s.expected.flatten()[0]).all()) for s in evidence.wrong)
+    if None in values or len(values) != 1 or not varied:
+        return None
+    value = values.pop()
+    shown = value if isinstance(value, bool) else f"{value:.4g}"
+    return Finding(f"Every place of {_lower(evidence.your)} is {shown}.", "Which of the inputs does it depend on?")
+
+
+def _only_value(values: Tensor) -> bool | float | None:
+    first = values.flatten()[0]
+    return first.item() if bool((values == first).all()) else None
+
+
+def precision_finding(evidence: Evidence) -> Finding | None:
+    """Right up to the precision of a dtype that is lower than the result's."""
+    if not evidence.comparable or not all(sample.yours.dtype.is_floating_point for sample in evidence.wrong):
+        return None
+    for dtype, rounding in PRECISIONS:
+        if all(_rounded_to(sample, dtype, rounding) for sample in evidence.wrong):
+            name = str(dtype).removeprefix("torch.")
+            return Finding(
+                f"{evidence.your} is right up to the precision of {name}.",
+                f"Where do the numbers pass through {name} on their way?",
+            )
+    return None
+
+
+def _rounded_to(sample: Sample, dtype: torch.dtype, rounding: float) -> bool:
+    """Whether every value is representable in the dtype and within its rounding of the expected one."""
+    yours, expected = sample.yours, sample.expected
+    if torch.finfo(dtype).eps <= torch.finfo(yours.dtype).eps or expected.unique().numel() < LEAST:
+        return False
+    if not bool(yours.isfinite().all()) or not torch.equal(yours.to(dtype).to(yours.dtype), yours):
+        return False
+    near = (expected.double() - yours.double()).abs() <= 8 * rounding * (
+        expected.double().abs() + expected.double().abs().max()
+    )
+    return bool(near.all())
+
+
+def dtype_finding(evidence: Evidence) -> Finding | None:
+    """Right values in another dtype, on every wrong case."""
+    for sample in evidence.wrong:
+        if (
+            not sample.tensors
+            or sample.expected.shape != sample.yours.shape
+            or sample.expected.dtype == sample.yours.dtype
+        ):
+            return None
+        lower = min((sample.expected, sample.yours), key=_digits)
+        one, other = (sample.expected, sample.yours) if lower is sample.yours else (sample.yours, sample.expected)
+        if not bool(close(one, other, SLACK).all()) or sample.expected.unique().numel() < 2:
+            return None
+    came = {str(sample.yours.dtype).removeprefix("torch.") for sample in evidence.wrong}
+    kind = came.pop() if len(came) == 1 else "another dtype"
+    return Finding(f"{evidence.your} has the right values; they are held as {kind}, which is not the dtype asked for.")
+
+
+def _digits(values: Tensor) -> float:
+    return -torch.finfo(values.dtype).eps if values.dtype.is_floating_point else 0.0
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]

@@ -1,0 +1,70 @@
+"""Raised: errors of torch about sizes that do not fit, told in the exercise's axis names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from autograder.answers import Answer, Answers
+from autograder.contrast import axis_names
+from autograder.diagnosis.evidence import Finding, sizes_of
+from autograder.key import ExerciseKey
+
+MEETING = re.compile(r"The size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
+PRODUCT = re.compile(r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
+BATCHED = re.compile(
+    r"Expected size for first two dimensions of batch2 tensor to be: \[(\d+), (\d+)\] but got: \[(\d+), (\d+)\]"
+)
+
+
+def raised_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """Which two axes meet in the errors, the same two on every case that raises one."""
+    failed = [
+        (case, answer)
+        for case, answer in zip(key.cases, answers.cases, strict=True)
+        if answer.outcome == "raised" and not case["raises"]
+    ]
+    pairs = [_meeting(key, case, answer) for case, answer in failed]
+    if not pairs or None in pairs:
+        return None
+    first, second = pairs[0] or ("", "")
+    if any(pair != pairs[0] for pair in pairs) or first == second:
+        return None
+    return Finding(
+        f"Two sizes meet that do not fit: {first} meets {second}.",
+        "Sizes are lined up from the right; a product sums over the last axis of the first and the last but one of the "
+        "second.",
+    )
+
+
+def _meeting(key: ExerciseKey, case: dict[str, Any], answer: Answer) -> tuple[str, str] | None:
+    """The names of the two sizes in an error; None where one of them has no name of its own."""
+    sizes = _sizes_in(answer.message)
+    if sizes is None:
+        return None
+    known = _known(key, case)
+    names = [[name for name, size in known.items() if size == wanted] for wanted in sizes]
+    return (names[0][0], names[1][0]) if len(names[0]) == len(names[1]) == 1 else None
+
+
+def _sizes_in(message: str) -> tuple[int, int] | None:
+    if found := MEETING.search(message):
+        return int(found[1]), int(found[2])
+    if found := PRODUCT.search(message):
+        return int(found[2]), int(found[3])
+    if found := BATCHED.search(message):
+        batch, inner, other_batch, other = (int(size) for size in found.groups())
+        return (inner, other) if batch == other_batch else (batch, other_batch)
+    return None
+
+
+def _known(key: ExerciseKey, case: dict[str, Any]) -> dict[str, int]:
+    named = []
+    for parameter in key.parameters:
+        value = case["arguments"].get(parameter["name"])
+        names: Sequence[str] | None = axis_names(parameter["axes"], value)
+        if names is not None:
+            named.append((list(names), value))
+    numbers = {name: value for name, value in case["arguments"].items() if isinstance(value, int)}
+    return {**numbers, **sizes_of(named)}

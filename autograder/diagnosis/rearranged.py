@@ -1,0 +1,158 @@
+"""Rearranged: a result with the right numbers in the wrong places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import combinations, permutations
+
+import torch
+from torch import Tensor
+
+from autograder.axes import axis
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform
+
+LEAST = 6  # numbers that have to agree
+LEAST_OF_FEW = 20  # places, where the numbers are only two or three different ones
+MOST_AXES = 5  # of a permutation that is looked for
+
+
+def rearranged_finding(evidence: Evidence) -> Finding | None:
+    """The rearrangement of what was expected that gives the candidate's result."""
+    if not all(sample.tensors and sample.expected.dtype == sample.yours.dtype for sample in evidence.wrong):
+        return None
+    if not all(sample.expected.numel() == sample.yours.numel() for sample in evidence.wrong):
+        return None
+    least = least_of(evidence)
+    for transform, finding in _changes(evidence):
+        if evidence.explained_by(transform, least):
+            return finding
+    return None
+
+
+def least_of(evidence: Evidence) -> int:
+    """How many places have to agree before an explanation is believed: more where there are few different values."""
+    different = min((sample.expected.unique().numel() for sample in evidence.wrong), default=0)
+    return LEAST if different >= LEAST else LEAST_OF_FEW
+
+
+def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
+    your, names = evidence.your, evidence.wrong[0].names
+    count = min(sample.expected.dim() for sample in evidence.wrong)
+    for i, j in combinations(range(count), 2):
+        exchanged = f"{your} is the expected one with {axis(names, i)} and {axis(names, j)} exchanged."
+        yield (
+            lambda s, i=i, j=j: s.expected.transpose(i, j),
+            Finding(exchanged, f"`transpose({i}, {j})` exchanges these two; so does the order of what is combined."),
+        )
+    if 3 <= count <= MOST_AXES:
+        for order in permutations(range(count)):
+            if sum(a != b for a, b in enumerate(order)) >= 3:
+                shown = ", ".join(names[a] or str(a) for a in order)
+                back = tuple(order.index(a) for a in range(count))
+                yield (
+                    lambda s, order=order: s.expected.permute(order),
+                    Finding(
+                        f"{your} is the expected one with its axes in another order: ({shown}).",
+                        f"`permute{back}` would bring them into the order that is asked for.",
+                    ),
+                )
+    for index in reversed(range(count)):
+        name = axis(names, index)
+        yield (
+            lambda s, i=index: s.expected.flip(i),
+            Finding(f"{your} is the expected one reversed along {name}.", f"In which direction does {name} run?"),
+        )
+    for index in reversed(range(count)):
+        for steps in (1, -1):
+            yield (
+                lambda s, i=index, n=steps: s.expected.roll(n, i),
+                Finding(
+                    f"{your} is the expected one rotated along {axis(names, index)} by one place, towards "
+                    f"{'higher' if steps > 0 else 'lower'} indices; what falls out comes in at the other end.",
+                    "Where does the counting begin?",
+                ),
+            )
+
+
+def shuffled_finding(evidence: Evidence) -> Finding | None:
+    """Slices of an axis in another order, or a reshape that scrambles."""
+    if not evidence.comparable or any(s.expected.dtype == torch.bool for s in evidence.wrong):
+        return None
+    if least_of(evidence) != LEAST or not all(_same_numbers(sample) for sample in evidence.wrong):
+        return None
+    your, names = evidence.your, evidence.wrong[0].names
+    untouched = _in_memory_order_of(evidence)
+    if untouched:
+        return Finding(
+            f"{your} holds the numbers of `{untouched}` in the order in which they lie there: a reshape moves none of "
+            "them, and here they have to move.",
+            "A `transpose` or `permute` moves axes; a reshape only cuts the row of numbers anew.",
+        )
+    for order in _orders(evidence):
+        if evidence.explained_by(lambda s, order=order: _scrambled(s.expected, order), LEAST):
+            shown = ", ".join(names[a] or str(a) for a in order)
+            return Finding(
+                f"{your} holds the right numbers, cut anew by a reshape: they stand as if the axes came in the order "
+                f"({shown}).",
+                "A reshape keeps the order of the numbers in memory: bring the axes into order first.",
+            )
+    for index in range(len(names)):
+        if all(_slices_shuffled(sample, index) for sample in evidence.wrong):
+            first = evidence.wrong[0]
+            theirs = _origin(first, index)
+            return Finding(
+                f"{your} is right but for the order along {axis(names, index)}: on “{first.label}”, index 0 holds what "
+                f"belongs at index {theirs}.",
+                "In which order do you put the parts together?",
+            )
+    return Finding(
+        f"{your} holds the right numbers, each of them once, in the wrong places.",
+        "Which axis does each step move, and in which order does a reshape read?",
+    )
+
+
+def _same_numbers(sample: Sample) -> bool:
+    expected, yours = sample.expected.flatten().sort().values, sample.yours.flatten().sort().values
+    return expected.unique().numel() >= LEAST and bool(torch.equal(expected, yours))
+
+
+def _in_memory_order_of(evidence: Evidence) -> str:
+    """The argument whose numbers the candidate's result holds in their own order, on every wrong case."""
+    for name in evidence.wrong[0].arguments:
+        given = [sample.arguments.get(name) for sample in evidence.wrong]
+        if all(
+            isinstance(value, Tensor)
+            and value.numel() == sample.yours.numel()
+            and torch.equal(value.flatten().to(sample.yours.dtype), sample.yours.flatten())
+            for value, sample in zip(given, evidence.wrong, strict=True)
+        ):
+            return str(name)
+    return ""
+
+
+def _orders(evidence: Evidence) -> list[tuple[int, ...]]:
+    count = evidence.wrong[0].expected.dim()
+    return list(permutations(range(count)))[1:] if 2 <= count <= MOST_AXES else []
+
+
+def _scrambled(expected: Tensor, order: tuple[int, ...]) -> Tensor | None:
+    return expected.permute(order).reshape(expected.shape) if len(order) == expected.dim() else None
+
+
+def _slices_shuffled(sample: Sample, index: int) -> bool:
+    """Whether the slices along an axis are the expected ones in another order."""
+    size = sample.expected.shape[index]
+    if size < 2 or math.prod(sample.expected.shape) == size:
+        return False
+    expected, yours = (value.movedim(index, 0).reshape(size, -1) for value in (sample.expected, sample.yours))
+    pairs = (expected[:, None] == yours[None]).all(dim=2)
+    return bool((pairs.sum(0) == 1).all() and (pairs.sum(1) == 1).all())
+
+
+def _origin(sample: Sample, index: int) -> int:
+    """At which index of the expected result the candidate's first slice stands."""
+    size = sample.expected.shape[index]
+    expected = sample.expected.movedim(index, 0).reshape(size, -1)
+    first = sample.yours.movedim(index, 0).reshape(size, -1)[0]
+    return int((expected == first).all(dim=1).nonzero()[0])

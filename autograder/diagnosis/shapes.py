@@ -1,0 +1,192 @@
+"""Shapes: an axis that is missing, extra, exchanged, stretched, merged, or one too large, in the exercise's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from autograder.axes import axis, distinct
+from autograder.diagnosis.edits import Edit, common_edit
+from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.formulas import formula_finding
+from autograder.diagnosis.quantities import named_sizes
+from autograder.values import Outline
+
+
+def shape_finding(evidence: Evidence) -> Finding | None:
+    """The one change of shape that all wrong cases have in common."""
+    wrong = [sample for sample in evidence.wrong if _has_shapes(sample)]
+    if len(wrong) != len(evidence.wrong):
+        return None
+    changed = [sample for sample in wrong if sample.expected.shape != sample.yours.shape]
+    if len(changed) < len(wrong) and not all(_could_hide(sample) for sample in wrong if sample not in changed):
+        return None
+    edit = common_edit([(tuple(s.expected.shape), tuple(s.yours.shape)) for s in changed])
+    if edit is None:
+        return _one_size_finding(evidence, changed)
+    return _SENTENCES[edit.kind](evidence, changed, edit)
+
+
+def _has_shapes(sample: Sample) -> bool:
+    return isinstance(sample.expected, Tensor) and isinstance(sample.yours, Tensor | Outline)
+
+
+def _could_hide(sample: Sample) -> bool:
+    """Whether sizes are equal by chance, so that an exchange does not show."""
+    return len(set(sample.expected.shape)) < sample.expected.dim()
+
+
+def _exchanged(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
+    names = samples[0].names
+    i, j = edit.indices
+    sentence = f"In {evidence.what}, {axis(names, i)} and {axis(names, j)} are exchanged."
+    look = f"`transpose({i}, {j})` exchanges them. Which axis comes first where the result is made?"
+    if i == 0 and names[0] == "batch":
+        look = f"The batch comes first in this course; some of torch's modules want {names[j]} first unless told otherwise."
+    return Finding(sentence, look)
+
+
+def _ordered(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
+    names = samples[0].names
+    shown = ", ".join(names[i] or str(i) for i in edit.indices)
+    back = tuple(edit.indices.index(i) for i in range(len(edit.indices)))
+    return Finding(
+        f"In {evidence.what} the axes stand in another order: ({shown}).",
+        f"`permute{back}` would bring them into the order that is asked for.",
+    )
+
+
+def _missing(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
+    names = samples[0].names
+    which = " and ".join(axis(names, i) for i in edit.indices)
+    verb = "is" if len(edit.indices) == 1 else "are"
+    ones = all(sample.expected.shape[i] == 1 for sample in samples for i in edit.indices)
+    brackets = "`None` between the brackets puts an axis of size 1 in; keepdim=True keeps one."
+    look = brackets if ones else "`dim` names the axis that disappears; an index takes one away too."
+    return Finding(f"{_capital(which)} {verb} missing in {evidence.what}.", look)
+
+
+def _extra(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
+    if len(edit.indices) > 1:
+        positions = " and ".join(str(i) for i in edit.indices)
+        return Finding(
+            f"{_capital(evidence.what)} has {len(edit.indices)} axes too many, at positions {positions}.",
+            "Which step puts them in?",
+        )
+    (i,) = edit.indices
+    if all(sample.yours.shape[i] == 1 for sample in samples):
+        return Finding(
+            f"{_capital(evidence.what)} has one axis too many, of size 1 at position {i}.",
+            f"keepdim=True and `None` between the brackets make such an axis; `squeeze({i})` would take it away.",
+        )
+    name = _name_of([(sample, sample.yours.shape[i]) for sample in samples], samples[0].names)
+    if name:
+        return Finding(
+            f"The {name} axis is still there in {evidence.what}, at position {i}.",
+            f"Over which axis do you sum, average or choose? `dim={i}` would make this one disappear.",
+        )
+    return Finding(f"{_capital(evidence.what)} has one axis too many, at position {i}.", "Which step puts it in?")
+
+
+def _merged(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
+    (i,) = edit.indices
+    names = samples[0].names
+    return Finding(
+        f"In {evidence.what}, {axis(names, i)} and {axis(names, i + 1)} are merged into one.",
+        "Where do you reshape or flatten?",
+    )
+
+
+def _split(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
+    (i,) = edit.indices
+    return Finding(
+        f"In {evidence.what}, {axis(samples[0].names, i)} is still split in two, at positions {i} and {i + 1}.",
+        f"`flatten({i}, {i + 1})` makes one axis of two neighbours.",
+    )
+
+
+def _replaced(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding | None:
+    found = [_size_finding(evidence, samples, index) for index in edit.indices]
+    return found[0] if len(found) == 1 else None
+
+
+def _one_size_finding(evidence: Evidence, samples: Sequence[Sample]) -> Finding | None:
+    """Several axes that are all off by the same number, as in a square that is too large."""
+    if not samples or any(sample.expected.dim() != len(sample.yours.shape) for sample in samples):
+        return None
+    off = {tuple(y - e for e, y in zip(sample.expected.shape, sample.yours.shape, strict=True)) for sample in samples}
+    steps = off.pop()
+    changed = [index for index, step in enumerate(steps) if step]
+    if off or not changed or len({steps[index] for index in changed}) > 1 or len(samples) < 2:
+        return None
+    which = " and ".join(axis(samples[0].names, index) for index in changed)
+    return Finding(f"{_capital(which)} of {evidence.what} are {_too(steps[changed[0]])}, in every case.", BOUNDS)
+
+
+def _size_finding(evidence: Evidence, samples: Sequence[Sample], index: int) -> Finding | None:
+    """What stands in an axis in place of the size that is expected."""
+    name = axis(samples[0].names, index)
+    pairs = [(sample.expected.shape[index], sample.yours.shape[index]) for sample in samples]
+    came = _name_of([(sample, sample.yours.shape[index]) for sample in samples], samples[0].names)
+    if all(y == 1 for _, y in pairs):
+        return Finding(
+            f"{_capital(name)} of {evidence.what} has size 1: it is not stretched to its full size, or was reduced.",
+            "`expand` stretches an axis of size 1; keepdim=True leaves one behind.",
+        )
+    if all(e == 1 for e, _ in pairs):
+        stretched = f" to that of {came}" if came else ""
+        return Finding(
+            f"{_capital(name)} of {evidence.what} is expected to have size 1, and is stretched{stretched}.",
+            "An axis of size 1 stretches where it meets a larger one: which two tensors meet there?",
+        )
+    steps = {y - e for e, y in pairs}
+    if len(steps) == 1 and len({e for e, _ in pairs}) > 1:
+        return Finding(f"{_capital(name)} of {evidence.what} is {_too(steps.pop())}, in every case.", BOUNDS)
+    every = [sample for sample in evidence.samples if _has_shapes(sample)]
+    formula = formula_finding(
+        [(sample, sample.expected.shape[index], sample.yours.shape[index]) for sample in every],
+        f"{_capital(name)} of {evidence.what}",
+    )
+    if formula is not None:
+        return formula
+    if came:
+        return Finding(
+            f"{_capital(name)} of {evidence.what} has the size of {came}.",
+            "Which axis do you keep, and which one goes?",
+        )
+    return None
+
+
+BOUNDS = "Look at the bounds: what is the first one, what is the last one, and does it count?"
+
+
+def _too(step: int) -> str:
+    count = "one" if abs(step) == 1 else str(abs(step))
+    return f"{count} too {'large' if step > 0 else 'small'}"
+
+
+def _name_of(sized: Sequence[tuple[Sample, int]], names: Sequence[str]) -> str:
+    """The one name that has these sizes on all samples, at least one of them larger than 1."""
+    if all(size == 1 for _, size in sized):
+        return ""
+    known = [named_sizes(sample) for sample, _ in sized]
+    found = [
+        name for name in known[0] if all(each.get(name) == size for each, (_, size) in zip(known, sized, strict=True))
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+_SENTENCES = {
+    "exchanged": _exchanged,
+    "ordered": _ordered,
+    "missing": _missing,
+    "extra": _extra,
+    "merged": _merged,
+    "split": _split,
+    "replaced": _replaced,
+}
