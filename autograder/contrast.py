@@ -16,6 +16,7 @@ from torch import Tensor
 
 from autograder.axes import labels
 
+MOST_CHANGES = 4  # kinds of change that are tried
 MOST = 2  # contrasts of one argument or pair of axes: each in a case of its own
 Results = dict[str, Any]
 DTYPES = (torch.float32, torch.float64, torch.float16)
@@ -48,12 +49,7 @@ def make_contrasts(
     usable = [index for index, case in enumerate(cases) if not case["raises"]]
     found: list[Contrast] = []
     for parameter in parameters:
-        name = parameter["name"]
-        kept: list[Contrast] = []
-        for index in usable:
-            if len(kept) < MOST and name in cases[index]["arguments"]:
-                kept += _changing(cases[index], index, parameter, tried, differ)[:1]
-        found += kept
+        found += _changing(cases, usable, parameter, tried, differ)
     exchanges = [_exchanging(cases[index], index, parameters) for index in usable]
     for contrast in (contrast for each in exchanges for contrast in each):
         results = tried({**cases[contrast.case], "arguments": with_values(cases[contrast.case], contrast)})
@@ -70,58 +66,64 @@ def with_values(case: dict[str, Any], contrast: Contrast) -> dict[str, Any]:
 
 
 def _changing(
-    case: dict[str, Any],
-    index: int,
+    cases: Sequence[dict[str, Any]],
+    usable: Sequence[int],
     parameter: dict[str, Any],
     tried: Callable[[dict[str, Any]], Results | None],
     differ: Callable[[Results, Results], bool],
 ) -> list[Contrast]:
-    """The first change of an argument that changes the reference's answer."""
-    name = parameter["name"]
-    for value in others(case["arguments"][name], optional=parameter["written"].endswith("=None")):
-        results = tried({**case, "arguments": {**case["arguments"], name: value}})
-        if results is not None and differ(case["expected"], results):
-            return [Contrast(index, {name: value}, name)]
-    return []
+    """Several changes of an argument that change the reference's answer: different changes, in different cases.
+
+    One change alone proves little: a sum does not follow when what it adds up is turned around.
+    """
+    name, optional = parameter["name"], parameter["written"].endswith("=None")
+    given = [index for index in usable if name in cases[index]["arguments"]]
+    found: list[Contrast] = []
+    for change in range(MOST_CHANGES):
+        for index in given[len(found) :] + given[: len(found)]:
+            case = cases[index]
+            values = list(others(case["arguments"][name], optional))
+            if change >= len(values):
+                continue
+            results = tried({**case, "arguments": {**case["arguments"], name: values[change]}})
+            if results is not None and differ(case["expected"], results):
+                found.append(Contrast(index, {name: values[change]}, name))
+                break
+        if len(found) == MOST:
+            break
+    return found
 
 
-def others(value: Any, optional: bool = False) -> Iterator[Any]:
-    """Other values of the same kind, those that break no rule of an exercise first.
+def others(value: Any, optional: bool = False) -> list[Any]:
+    """Other values of the same kind, changed each in another way.
 
-    >>> list(others(3)), list(others((2, 5)))
+    >>> others(3), others((2, 5))
     ([4, 2, 6], [(5, 2), (2,)])
     """
     if isinstance(value, Tensor):
-        yield from _other_tensors(value)
-        if optional:
-            yield None
-    elif isinstance(value, bool):
-        yield not value
-    elif isinstance(value, int):
-        yield from (value + 1, value - 1, 2 * value)
-    elif isinstance(value, float):
-        yield from (2 * value, value + 0.5, 1 - value)
-    elif isinstance(value, torch.dtype):
-        yield from (dtype for dtype in DTYPES if dtype != value)
-    elif isinstance(value, tuple | list) and value:
-        if value[::-1] != value:
-            yield value[::-1]
-        yield value[:-1]
+        return [*_other_tensors(value), *([None] if optional else [])]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, value - 1, 2 * value]
+    if isinstance(value, float):
+        return [2 * value, value + 0.5, 1 - value]
+    if isinstance(value, torch.dtype):
+        return [dtype for dtype in DTYPES if dtype != value]
+    if isinstance(value, tuple | list) and value:
+        return [value[::-1], value[:-1]]
+    return []
 
 
-def _other_tensors(value: Tensor) -> Iterator[Tensor]:
+def _other_tensors(value: Tensor) -> list[Tensor]:
     if value.numel() == 0:
-        return
-    every_axis = list(range(value.dim()))
+        return []
+    turned = value.flip(list(range(value.dim()))).contiguous()
     if value.dtype == torch.bool:
-        yield value.flip(every_axis)
-        yield ~value
-        return
-    yield value.flip(every_axis).contiguous()
+        return [~value, turned]
     if value.dtype.is_floating_point:
-        yield from (-value, 1.5 * value, value + 0.5)
-    else:
-        yield from (value.roll(1, -1) if value.dim() else value + 1, value.clamp(max=int(value.min())), value + 1)
+        return [-value, turned, 1.5 * value, value + 0.5]
+    return [value.clamp(max=int(value.min())), turned, value + 1]
 
 
 def _exchanging(case: dict[str, Any], index: int, parameters: Sequence[dict[str, Any]]) -> Iterator[Contrast]:

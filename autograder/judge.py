@@ -99,7 +99,10 @@ def _not_returned(case: dict[str, Any], answer: Answer) -> Fault:
         return Fault(Stage.RAN, answer.message, expected)
     if answer.outcome == "unattempted":
         return Fault(Stage.RAN, "On this case your function raises NotImplementedError.", expected)
-    return Fault(Stage.RAN, "Your function raised an error.", expected, answer.message, "", answer.frames)
+    headline = "Your function raised an error."
+    if case["raises"] and answer.raised:
+        headline = f"On these inputs a {case['raises']} should be raised; yours raised {answer.raised[0]}."
+    return Fault(Stage.RAN, headline, expected, answer.message, "", answer.frames)
 
 
 def _forbidden_fault(key: ExerciseKey, answer: Answer, mentioned: Sequence[str]) -> Fault | None:

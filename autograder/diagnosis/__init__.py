@@ -8,7 +8,8 @@ guessed: where no recogniser explains the answer, there is no diagnosis.
 from __future__ import annotations
 
 from autograder.answers import Answers
-from autograder.diagnosis.evidence import Finding, gather, with_recogniser
+from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogniser
+from autograder.diagnosis.ignored import mistaken_axis_finding
 from autograder.diagnosis.misconceptions import misconception_sentence
 from autograder.diagnosis.order import RECOGNISERS
 from autograder.diagnosis.raised import raised_finding
@@ -22,14 +23,22 @@ def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
     sentence = misconception_sentence(key, answers.cases)
     if sentence:
         return Finding(sentence, recogniser="misconception")
+    returned = (
+        answer.outcome == "returned" or case["raises"] for case, answer in zip(key.cases, answers.cases, strict=True)
+    )
+    if not all(returned):
+        return _in_errors(key, answers)
     evidence = gather(key, answers)
-    if any(
-        each.outcome != "returned" and not case["raises"] for case, each in zip(key.cases, answers.cases, strict=True)
-    ):
-        return raised_finding(key, answers)
     for recogniser in RECOGNISERS:
         for each in evidence:
             finding = recogniser(each)
             if finding is not None:
                 return with_recogniser(finding, recogniser)
     return None
+
+
+def _in_errors(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """What is recognised where some cases gave no result; results of the other cases alone would prove little."""
+    nothing = Evidence(key, answers, "the result", [], [])
+    found = mistaken_axis_finding(nothing)
+    return with_recogniser(found, mistaken_axis_finding) if found else raised_finding(key, answers)

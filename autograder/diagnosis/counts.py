@@ -58,6 +58,8 @@ def tuple_finding(evidence: Evidence) -> Finding | None:
     samples = evidence.samples
     if not all(_numbers(sample.expected) and _numbers(sample.yours) for sample in samples):
         return None
+    if all(sample.yours == tuple(size for size in sample.expected if size != 1) for sample in samples):
+        return Finding(f"{evidence.your} lacks its sizes of 1.", "Which step leaves them out?")
     pairs = [(tuple(sample.expected), tuple(sample.yours)) for sample in evidence.wrong]
     if evidence.right and any(len(e) != len(y) for e, y in pairs):
         return None

@@ -25,20 +25,24 @@ class Edit:
 def common_edit(pairs: Pairs) -> Edit | None:
     """The one edit that makes the candidate's sizes of the expected ones in every pair; None where there is none, or
     where several do."""
+    edits = common_edits(pairs)
+    return edits[0] if len(edits) == 1 else None
+
+
+def common_edits(pairs: Pairs) -> list[Edit]:
+    """All edits of the likeliest kind that make the candidate's sizes of the expected ones in every pair."""
     if not pairs or all(expected == yours for expected, yours in pairs):
-        return None
+        return []
     lengths = {(len(expected), len(yours)) for expected, yours in pairs}
     if len(lengths) != 1:
-        return None
+        return []
     for kind, edits in _tries(*lengths.pop()):
         fitting = [edit for edit in edits if all(apply(edit, kind, e, y) for e, y in pairs)]
-        if len(fitting) == 1:
-            return Edit(kind, fitting[0])
         if fitting and kind in ("missing", "extra") and _same_sizes(fitting, kind, pairs):
-            return Edit(kind, fitting[0] if kind == "extra" else fitting[-1])
+            return [Edit(kind, fitting[0] if kind == "extra" else fitting[-1])]
         if fitting:
-            return None
-    return None
+            return [Edit(kind, edit) for edit in fitting]
+    return []
 
 
 def _same_sizes(fitting: Sequence[Sizes], kind: Kind, pairs: Pairs) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.axes import axis
 from autograder.compare import TOLERANCES
 from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close
 from autograder.diagnosis.quantities import named_sizes, quantities
@@ -20,7 +19,7 @@ Measure = Callable[[Tensor, Tensor, Tensor], "float | None"]
 
 def factor_finding(evidence: Evidence) -> Finding | None:
     """One factor in each case: a named one, the same one everywhere, or one that has no name."""
-    if not _numbers(evidence):
+    if not numbers(evidence):
         return None
     found = _measured(evidence, factor)
     if found is None:
@@ -30,7 +29,9 @@ def factor_finding(evidence: Evidence) -> Finding | None:
     if name:
         return Finding(f"{evidence.your} is the expected one times {name}.", look)
     if constant is None:
-        return Finding(f"In each case {_lower(evidence.your)} is the expected one times one number.", look)
+        return Finding(
+            f"In each case that is wrong, {_lower(evidence.your)} is the expected one times one number.", look
+        )
     if constant == -1:
         return Finding(
             f"{evidence.your} is the expected one times -1: the sign is the other way round.",
@@ -41,7 +42,7 @@ def factor_finding(evidence: Evidence) -> Finding | None:
 
 def offset_finding(evidence: Evidence) -> Finding | None:
     """One offset in each case: a named one, or the same one everywhere."""
-    if not _numbers(evidence):
+    if not numbers(evidence):
         return None
     found = _measured(evidence, offset)
     if found is None or (not found[0] and found[1] is None):
@@ -56,7 +57,8 @@ def offset_finding(evidence: Evidence) -> Finding | None:
     return Finding(f"{evidence.your} is the expected one {sign} {abs(constant):.4g}, in every case.", look)
 
 
-def _numbers(evidence: Evidence) -> bool:
+def numbers(evidence: Evidence) -> bool:
+    """Whether the wrong results are tensors of numbers that can be compared."""
     return evidence.comparable and all(sample.expected.dtype != torch.bool for sample in evidence.wrong)
 
 
@@ -65,7 +67,7 @@ def _measured(evidence: Evidence, measure: Callable[[Sample], float | None]) -> 
 
     A name is given only where the quantity takes several values in the wrong cases, so that no constant explains them.
     """
-    tellers = [sample for sample in evidence.wrong if _tells(sample)]
+    tellers = [sample for sample in evidence.wrong if measure is offset or _tells(sample)]
     if len(tellers) != len(evidence.wrong) or sum(_told(sample) for sample in tellers) < LEAST:
         return None
     measured = [measure(sample) for sample in tellers]
@@ -149,33 +151,7 @@ def _name(evidence: Evidence, samples: list[Sample], values: list[float], known:
 
 def _not_contradicted(evidence: Evidence, measure: Any, value: float) -> bool:
     """A constant holds on the right cases too only where they cannot show it: where all is zero, for a factor."""
-    return measure is factor and not any(_tells(sample) for sample in evidence.right) or not evidence.right
-
-
-def varying_factor_finding(evidence: Evidence) -> Finding | None:
-    """A factor that differs along one axis only."""
-    if not _numbers(evidence) or any(s.yours.dtype not in TOLERANCES for s in evidence.wrong):
-        return None
-    names = evidence.wrong[0].names
-    for index, name in enumerate(names):
-        if name and all(_factor_along(sample, index) for sample in evidence.wrong):
-            return Finding(
-                f"{evidence.your} is the expected one times a number that differs along {axis(names, index)} only.",
-                f"What do you compute once for each index of {axis(names, index)}?",
-            )
-    return None
-
-
-def _factor_along(sample: Sample, index: int) -> bool:
-    """Whether each slice along an axis is the expected one times a number of its own."""
-    size = sample.expected.shape[index]
-    e, y = (value.double().movedim(index, 0).reshape(size, -1) for value in (sample.expected, sample.yours))
-    if size < 2 or e.shape[1] < LEAST_IN_A_CASE or not bool(y.isfinite().all() and e.isfinite().all()):
-        return False
-    largest = e.abs().argmax(dim=1, keepdim=True)
-    ratio = y.gather(1, largest) / e.gather(1, largest)
-    ratio = torch.where(ratio.isfinite(), ratio, 1.0)
-    return bool((ratio != 0).all()) and bool(close(e * ratio, y.to(sample.yours.dtype), SLACK).all())
+    return not evidence.right or (measure is factor and not any(_tells(sample) for sample in evidence.right))
 
 
 def _lower(text: str) -> str:

@@ -67,6 +67,10 @@ def _with_argument(evidence: Evidence, name: str) -> Iterator[tuple[Transform, s
         value = aligned(sample, name)
         return None if value is None else sample.expected.double() + times * value.double()
 
+    def times(sample: Sample) -> Tensor | None:
+        value = aligned(sample, name)
+        return None if value is None else sample.expected.double() * value.double()
+
     yield same, f"{your} is `{name}` as it came.", "Is the value that you computed the one that you return?"
     if all(sample.expected.dtype.is_floating_point for sample in evidence.wrong):
         yield (
@@ -74,6 +78,7 @@ def _with_argument(evidence: Evidence, name: str) -> Iterator[tuple[Transform, s
             f"{your} lacks `{name}`: it is the expected one minus `{name}`.",
             "Where is it added?",
         )
+        yield times, f"{your} is the expected one times `{name}`.", "What is multiplied by it?"
         yield (
             lambda s: plus(s, 1),
             f"{your} has `{name}` once too often: it is the expected one plus `{name}`.",
@@ -90,7 +95,7 @@ def aligned(sample: Sample, name: str) -> Tensor | None:
     """A tensor argument with its axes under those of the result that have their names; None where they have none."""
     value = sample.arguments.get(name)
     names = sample.argument_names.get(name)
-    if not isinstance(value, Tensor) or not value.dtype.is_floating_point or names is None:
+    if not isinstance(value, Tensor) or value.dtype == torch.bool or names is None:
         return None
     if not all(each in sample.names for each in names) or len(set(sample.names)) != len(sample.names):
         return None

@@ -16,9 +16,11 @@ from autograder.diagnosis.evidence import Evidence, Finding
 def ignored_finding(evidence: Evidence) -> Finding | None:
     """The arguments that make no difference, where they make one for a right answer.
 
-    Each of an argument's contrasts, in cases of their own, must have given the same result to the bit; one contrast
-    alone is not enough.
+    Each of an argument's contrasts, which change it in different ways, must have given the same result to the bit; one
+    contrast alone is not enough.
     """
+    if any(sample.yours is None for sample in evidence.wrong):
+        return None
     outcomes: dict[str, list[str]] = {}
     for contrast, tried in _tried(evidence):
         if contrast["argument"]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from autograder.axes import axis
+from autograder.axes import axis, distinct
 from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform
 
 # places that have to agree: a random mask of 20 places is one particular mask once in a million times
 LEAST = 20
-# an explanation of whole regions needs that much of each region
-LEAST_CHANGED = 4
+# axes whose indices have no order
+SETS = ("batch", "heads", "n", "m", "channel", "feature", "classes")
 
 
 def mask_finding(evidence: Evidence) -> Finding | None:
@@ -23,7 +23,35 @@ def mask_finding(evidence: Evidence) -> Finding | None:
     for transform, sentence, look in _changes(evidence):
         if evidence.explained_by(transform, LEAST):
             return Finding(sentence, look)
+    names = evidence.wrong[0].names
+    return _pattern(evidence) if evidence.boolean and has_steps(names) else None
+
+
+def has_steps(names: Sequence[str]) -> bool:
+    """Whether the last two axes number positions, so that before and after mean something."""
+    return len(names) > 1 and bool(names[-1]) and bool(names[-2]) and names[-2] not in SETS
+
+
+def _pattern(evidence: Evidence) -> Finding | None:
+    """A mask that is a diagonal or a triangle in every case, whatever the inputs."""
+    row, column = (distinct(evidence.wrong[0].names) or [])[-2:]
+    row, column = row or "row", column or "column"
+    patterns: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
+        (f"on the diagonal alone, where {row} and {column} are equal", lambda steps: steps == 0),
+        (f"wherever the {column} is not after the {row}, and nowhere else", lambda steps: steps <= 0),
+        (f"wherever the {column} is not before the {row}, and nowhere else", lambda steps: steps >= 0),
+        (f"wherever the {column} is before the {row}, and nowhere else", lambda steps: steps < 0),
+        (f"wherever the {column} is after the {row}, and nowhere else", lambda steps: steps > 0),
+    )
+    for text, pattern in patterns:
+        if evidence.explained_by(lambda s, p=pattern: _square(s, p), LEAST):
+            return Finding(f"Your mask is True {text}.", "Which of the inputs should it depend on, and how?")
     return None
+
+
+def _square(sample: Sample, pattern: Callable[[Tensor], Tensor]) -> Tensor:
+    rows, columns = sample.expected.shape[-2:]
+    return pattern(torch.arange(columns) - torch.arange(rows)[:, None]).expand(sample.expected.shape)
 
 
 def two_valued(sample: Sample) -> bool:
@@ -101,7 +129,8 @@ def _diagonal(sample: Sample, added: bool) -> Tensor | None:
 def shifted(values: Tensor, axis_index: int, steps: int, fill: str) -> Tensor:
     """Values moved along an axis; what comes in is the edge's own value, the lower or the higher of the values."""
     size = values.shape[axis_index]
-    if abs(steps) >= size:
+    steps = max(-size, min(size, steps))
+    if size == 0 or (abs(steps) == size and fill == "edge"):
         return values
     moved = values.roll(steps, axis_index)
     start, edge = (0, 0) if steps > 0 else (size + steps, size - 1)

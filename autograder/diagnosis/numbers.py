@@ -43,7 +43,7 @@ def _nonfinite(sample: Sample) -> Tensor:
 
 def constant_finding(evidence: Evidence) -> Finding | None:
     """One value everywhere, where several are expected."""
-    if not evidence.comparable or any(sample.yours.numel() < 2 for sample in evidence.wrong):
+    if not evidence.comparable or any(sample.yours.numel() == 0 for sample in evidence.wrong):
         return None
     values = {_only_value(sample.yours) for sample in evidence.wrong}
     varied = any(not bool((s.expected == s.expected.flatten()[0]).all()) for s in evidence.wrong)
@@ -97,8 +97,10 @@ def dtype_finding(evidence: Evidence) -> Finding | None:
             return None
         lower = min((sample.expected, sample.yours), key=_digits)
         one, other = (sample.expected, sample.yours) if lower is sample.yours else (sample.yours, sample.expected)
-        if not bool(close(one, other, SLACK).all()) or sample.expected.unique().numel() < 2:
+        if not bool(close(one, other, SLACK).all()):
             return None
+    if all(sample.expected.unique().numel() < 2 for sample in evidence.wrong):
+        return None
     came = {str(sample.yours.dtype).removeprefix("torch.") for sample in evidence.wrong}
     kind = came.pop() if len(came) == 1 else "another dtype"
     return Finding(f"{evidence.your} has the right values; they are held as {kind}, which is not the dtype asked for.")

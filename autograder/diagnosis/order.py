@@ -15,17 +15,18 @@ from collections.abc import Callable
 from autograder.diagnosis.circumstances import circumstance_finding
 from autograder.diagnosis.counts import number_finding, tuple_finding
 from autograder.diagnosis.evidence import Evidence, Finding
-from autograder.diagnosis.factors import factor_finding, offset_finding, varying_factor_finding
+from autograder.diagnosis.factors import factor_finding, offset_finding
 from autograder.diagnosis.functions import argument_finding, function_finding
 from autograder.diagnosis.gradients import gradient_finding
 from autograder.diagnosis.ignored import again_finding, ignored_finding, mistaken_axis_finding
 from autograder.diagnosis.masks import mask_finding
 from autograder.diagnosis.numbers import constant_finding, dtype_finding, nonfinite_finding, precision_finding
-from autograder.diagnosis.places import place_finding
+from autograder.diagnosis.places import place_finding, triangle_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
 from autograder.diagnosis.sums import softmax_finding
+from autograder.diagnosis.varying import varying_factor_finding
 
 Recogniser = Callable[[Evidence], Finding | None]
 
@@ -45,12 +46,13 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     tuple_finding,
     precision_finding,
     softmax_finding,
+    shape_finding,
     again_finding,
     ignored_finding,
     mistaken_axis_finding,
-    shape_finding,
     varying_factor_finding,
     place_finding,
     region_finding,
+    triangle_finding,
     circumstance_finding,
 )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autograder.axes import axis, distinct
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.masks import has_steps
 
 LEAST = 6  # right places outside the part, in all wrong cases together
 Region = Callable[[Sample], "Tensor | None"]
@@ -18,55 +19,64 @@ def place_finding(evidence: Evidence) -> Finding | None:
     """The named part of the result in which all differences lie, on every wrong case."""
     if not evidence.comparable:
         return None
-    for region, sentence in _regions(evidence):
-        if _holds(evidence, region):
-            return Finding(sentence.format(your=_of_yours(evidence)), "What is different about these places?")
-    return None
+    found = [(sizes, sentence) for region, sentence in _regions(evidence) if (sizes := _held(evidence, region))]
+    if not found:
+        return None
+    _, sentence = min(found, key=lambda each: each[0])  # the smallest part says most
+    return Finding(sentence.format(your=_of_yours(evidence)), "What is different about these places?")
 
 
-def _holds(evidence: Evidence, region: Region) -> bool:
-    """Whether all differences lie in the region, and the rest is large enough to tell."""
-    outside = 0
+def _held(evidence: Evidence, region: Region) -> int:
+    """How many places a region has in which all differences lie; 0 where they do not, or the rest is too small to
+    tell."""
+    inside = outside = 0
     for sample in evidence.wrong:
         places = region(sample)
         if places is None:
-            return False
+            return 0
         places = places.expand(sample.expected.shape)
-        if bool((sample.differs & ~places).any()):
-            return False
         rest = int((~places).sum())
-        if rest == 0:
-            return False
+        if rest == 0 or bool((sample.differs & ~places).any()):
+            return 0
+        inside += int(places.sum())
         outside += rest
-    return outside >= LEAST
+    return inside if outside >= LEAST else 0
 
 
 def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
     names = evidence.wrong[0].names
     yield _padded, "Only padded places of {your} are wrong."
-    if len(names) >= 2:
+    if has_steps(names):
         row, column = (distinct(names) or names)[-2:]
-        row, column = row or f"axis {len(names) - 2}", column or f"axis {len(names) - 1}"
-        yield (
-            lambda s: _triangle(s, 0),
-            f"{{your}} is wrong on the diagonal only, where {row} and {column} are equal.".replace(
-                "{your}", "Your result"
-            ),
-        )
+        yield lambda s: _triangle(s, 0), f"Only the diagonal, where {row} and {column} are equal, is wrong in {{your}}."
     for index in range(len(names)):
         name = axis(names, index)
         yield lambda s, i=index: _only(s, i, 0), f"Only the first index of {name} is wrong in {{your}}."
         yield lambda s, i=index: _only(s, i, -1), f"Only the last index of {name} is wrong in {{your}}."
-        yield lambda s, i=index: _but(s, i, 0), f"Only the first index of {name} is right in {{your}}."
-        yield lambda s, i=index: _but(s, i, -1), f"Only the last index of {name} is right in {{your}}."
         for position in range(1, 8):
             yield (
                 lambda s, i=index, p=position: _only(s, i, p),
                 f"Only index {position} of {name} is wrong in {{your}}.",
             )
-    if len(names) >= 2:
-        yield lambda s: _triangle(s, 1), f"All differences in {{your}} lie where {column} is larger than {row}."
-        yield lambda s: _triangle(s, -1), f"All differences in {{your}} lie where {column} is smaller than {row}."
+        if evidence.boolean and has_steps(names) and index >= len(names) - 2:
+            continue  # at the edge of a mask little can be wrong
+        yield lambda s, i=index: _but(s, i, 0), f"Only the first index of {name} is right in {{your}}."
+        yield lambda s, i=index: _but(s, i, -1), f"Only the last index of {name} is right in {{your}}."
+
+
+def triangle_finding(evidence: Evidence) -> Finding | None:
+    """All differences on one side of the diagonal."""
+    names = evidence.wrong[0].names
+    if not evidence.comparable or not has_steps(names):
+        return None
+    row, column = (distinct(names) or names)[-2:]
+    for side, word in ((1, "larger"), (-1, "smaller")):
+        if _held(evidence, lambda s, side=side: _triangle(s, side)):
+            return Finding(
+                f"All differences in {_of_yours(evidence)} lie where {column} is {word} than {row}.",
+                "What is different about these places?",
+            )
+    return None
 
 
 def _of_yours(evidence: Evidence) -> str:
@@ -85,8 +95,11 @@ def _only(sample: Sample, index: int, position: int) -> Tensor | None:
 
 def _but(sample: Sample, index: int, position: int) -> Tensor | None:
     places = _only(sample, index, position)
-    # the one index that is right must be able to be wrong: something stands there
-    return None if places is None or sample.expected.shape[index] < 3 else ~places
+    if places is None or sample.expected.shape[index] < 2:
+        return None
+    wrong = sample.differs.movedim(index, 0).flatten(1).any(dim=1)
+    # "only" says that each of the others is wrong somewhere
+    return ~places if int(wrong.sum()) == len(wrong) - 1 else None
 
 
 def _triangle(sample: Sample, side: int) -> Tensor | None:

@@ -40,6 +40,8 @@ def quantities(sample: Sample) -> Named:
     for (a, x), (b, y) in permutations(sizes.items(), 2):
         if y:
             found[f"{a}/{b}"] = x / y
+            if x / y > 0:
+                found[f"√({a}/{b})"] = math.sqrt(x / y)
     return found
 
 

@@ -25,27 +25,29 @@ def raised_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
         for case, answer in zip(key.cases, answers.cases, strict=True)
         if answer.outcome == "raised" and not case["raises"]
     ]
-    pairs = [_meeting(key, case, answer) for case, answer in failed]
-    if not pairs or None in pairs:
+    sides = [_meeting(key, case, answer) for case, answer in failed]
+    if not sides or any(side is None for side in sides):
         return None
-    first, second = pairs[0] or ("", "")
-    if any(pair != pairs[0] for pair in pairs) or first == second:
+    common = [set.intersection(*(side[i] for side in sides if side is not None)) for i in (0, 1)]
+    if len(common[0]) != 1 or len(common[1]) != 1 or common[0] == common[1]:
         return None
+    first, second = common[0].pop(), common[1].pop()
     return Finding(
         f"Two sizes meet that do not fit: {first} meets {second}.",
         "Sizes are lined up from the right; a product sums over the last axis of the first and the last but one of the "
         "second.",
+        "raised_finding",
     )
 
 
-def _meeting(key: ExerciseKey, case: dict[str, Any], answer: Answer) -> tuple[str, str] | None:
-    """The names of the two sizes in an error; None where one of them has no name of its own."""
+def _meeting(key: ExerciseKey, case: dict[str, Any], answer: Answer) -> tuple[set[str], set[str]] | None:
+    """The names that each of the two sizes in an error may have; None where the error is about something else."""
     sizes = _sizes_in(answer.message)
     if sizes is None:
         return None
     known = _known(key, case)
-    names = [[name for name, size in known.items() if size == wanted] for wanted in sizes]
-    return (names[0][0], names[1][0]) if len(names[0]) == len(names[1]) == 1 else None
+    first, second = ({name for name, size in known.items() if size == wanted} for wanted in sizes)
+    return first, second
 
 
 def _sizes_in(message: str) -> tuple[int, int] | None:

@@ -100,10 +100,10 @@ def shuffled_finding(evidence: Evidence) -> Finding | None:
     for index in range(len(names)):
         if all(_slices_shuffled(sample, index) for sample in evidence.wrong):
             first = evidence.wrong[0]
-            theirs = _origin(first, index)
+            mine, theirs = _moved(first, index)
             return Finding(
-                f"{your} is right but for the order along {axis(names, index)}: on “{first.label}”, index 0 holds what "
-                f"belongs at index {theirs}.",
+                f"{your} is right but for the order along {axis(names, index)}: on “{first.label}”, index {mine} holds "
+                f"what belongs at index {theirs}.",
                 "In which order do you put the parts together?",
             )
     return Finding(
@@ -150,9 +150,10 @@ def _slices_shuffled(sample: Sample, index: int) -> bool:
     return bool((pairs.sum(0) == 1).all() and (pairs.sum(1) == 1).all())
 
 
-def _origin(sample: Sample, index: int) -> int:
-    """At which index of the expected result the candidate's first slice stands."""
+def _moved(sample: Sample, index: int) -> tuple[int, int]:
+    """The first index of an axis whose slice stands in another place, and the index where it belongs."""
     size = sample.expected.shape[index]
-    expected = sample.expected.movedim(index, 0).reshape(size, -1)
-    first = sample.yours.movedim(index, 0).reshape(size, -1)[0]
-    return int((expected == first).all(dim=1).nonzero()[0])
+    expected, yours = (value.movedim(index, 0).reshape(size, -1) for value in (sample.expected, sample.yours))
+    belongs = (yours[:, None] == expected[None]).all(dim=2).int().argmax(dim=1)
+    moved = int((belongs != torch.arange(size)).nonzero()[0])
+    return moved, int(belongs[moved])

@@ -6,6 +6,7 @@ import torch
 
 from autograder.axes import distinct
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.masks import has_steps
 
 LEAST_AGREEING = 8  # places of each value that are right, in all wrong cases together
 
@@ -37,15 +38,15 @@ def _enough(evidence: Evidence, value: bool) -> bool:
 
 
 def _where(evidence: Evidence) -> str:
-    """On which side of the diagonal all the others lie, where the last two axes are one and the same."""
+    """On which side of the diagonal all the others lie, where the last two axes number positions."""
     names = evidence.wrong[0].names
-    if len(names) < 2 or not names[-1] or names[-1] != names[-2]:
+    if not has_steps(names):
         return ""
     row, column = (distinct(names) or names)[-2:]
     sides = {int(side) for sample in evidence.wrong for side in _sides(sample).unique()}
     texts = {
-        1: f", all at a {column} after the {row}",
-        -1: f", all at a {column} before the {row}",
+        1: f", all where {column} is larger than {row}",
+        -1: f", all where {column} is smaller than {row}",
         0: ", all on the diagonal",
     }
     return texts[sides.pop()] if len(sides) == 1 else ""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from autograder.axes import axis, distinct
-from autograder.diagnosis.edits import Edit, common_edit
+from autograder.axes import axis
+from autograder.diagnosis.edits import Edit, common_edits
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
 from autograder.diagnosis.formulas import formula_finding
 from autograder.diagnosis.quantities import named_sizes
@@ -22,10 +22,14 @@ def shape_finding(evidence: Evidence) -> Finding | None:
     changed = [sample for sample in wrong if sample.expected.shape != sample.yours.shape]
     if len(changed) < len(wrong) and not all(_could_hide(sample) for sample in wrong if sample not in changed):
         return None
-    edit = common_edit([(tuple(s.expected.shape), tuple(s.yours.shape)) for s in changed])
-    if edit is None:
-        return _one_size_finding(evidence, changed)
-    return _SENTENCES[edit.kind](evidence, changed, edit)
+    edits = common_edits([(tuple(s.expected.shape), tuple(s.yours.shape)) for s in changed])
+    if len(edits) == 1:
+        return _SENTENCES[edits[0].kind](evidence, changed, edits[0])
+    names = {changed[0].names[i] for edit in edits for i in edit.indices if edit.kind == "missing"}
+    if len(names) == 1 and names != {""}:
+        which = f"One of the {names.pop()} axes is missing in {evidence.what}."
+        return Finding(which, "Which two tensors should meet, each with an axis of its own?")
+    return _one_size_finding(evidence, changed) if not edits else None
 
 
 def _has_shapes(sample: Sample) -> bool:
@@ -43,7 +47,7 @@ def _exchanged(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Fin
     sentence = f"In {evidence.what}, {axis(names, i)} and {axis(names, j)} are exchanged."
     look = f"`transpose({i}, {j})` exchanges them. Which axis comes first where the result is made?"
     if i == 0 and names[0] == "batch":
-        look = f"The batch comes first in this course; some of torch's modules want {names[j]} first unless told otherwise."
+        look = f"The batch comes first here; some of torch's modules want {names[j]} first unless told otherwise."
     return Finding(sentence, look)
 
 
@@ -107,8 +111,9 @@ def _split(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding
 
 
 def _replaced(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding | None:
-    found = [_size_finding(evidence, samples, index) for index in edit.indices]
-    return found[0] if len(found) == 1 else None
+    if len(edit.indices) > 1:
+        return _one_size_finding(evidence, samples)
+    return _size_finding(evidence, samples, edit.indices[0])
 
 
 def _one_size_finding(evidence: Evidence, samples: Sequence[Sample]) -> Finding | None:
@@ -118,7 +123,7 @@ def _one_size_finding(evidence: Evidence, samples: Sequence[Sample]) -> Finding 
     off = {tuple(y - e for e, y in zip(sample.expected.shape, sample.yours.shape, strict=True)) for sample in samples}
     steps = off.pop()
     changed = [index for index, step in enumerate(steps) if step]
-    if off or not changed or len({steps[index] for index in changed}) > 1 or len(samples) < 2:
+    if evidence.right or off or not changed or len({steps[index] for index in changed}) > 1 or len(samples) < 2:
         return None
     which = " and ".join(axis(samples[0].names, index) for index in changed)
     return Finding(f"{_capital(which)} of {evidence.what} are {_too(steps[changed[0]])}, in every case.", BOUNDS)
@@ -140,9 +145,6 @@ def _size_finding(evidence: Evidence, samples: Sequence[Sample], index: int) -> 
             f"{_capital(name)} of {evidence.what} is expected to have size 1, and is stretched{stretched}.",
             "An axis of size 1 stretches where it meets a larger one: which two tensors meet there?",
         )
-    steps = {y - e for e, y in pairs}
-    if len(steps) == 1 and len({e for e, _ in pairs}) > 1:
-        return Finding(f"{_capital(name)} of {evidence.what} is {_too(steps.pop())}, in every case.", BOUNDS)
     every = [sample for sample in evidence.samples if _has_shapes(sample)]
     formula = formula_finding(
         [(sample, sample.expected.shape[index], sample.yours.shape[index]) for sample in every],
@@ -150,6 +152,9 @@ def _size_finding(evidence: Evidence, samples: Sequence[Sample], index: int) -> 
     )
     if formula is not None:
         return formula
+    steps = {y - e for e, y in pairs}
+    if len(steps) == 1 and len({e for e, _ in pairs}) > 1 and not evidence.right:
+        return Finding(f"{_capital(name)} of {evidence.what} is {_too(steps.pop())}, in every case.", BOUNDS)
     if came:
         return Finding(
             f"{_capital(name)} of {evidence.what} has the size of {came}.",
