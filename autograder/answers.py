@@ -24,6 +24,7 @@ from autograder.watch import Calls, Capped, OutOfTime, Steps, names_used, namesp
 
 Outcome = str  # "returned", "raised", "unattempted", "out of time", "untried", "died"
 MOST_FRAMES = 6
+OTHER_SEED = 1  # for what is tried again: an answer that is drawn at random comes out otherwise
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,13 @@ def unusable(candidate: Any, question: Question) -> Answers | None:
     return None
 
 
-def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: float) -> Answer:
-    """Try a candidate on one case."""
+def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: float, seed: int = 0) -> Answer:
+    """Try a candidate on one case. `seed` is that of torch's random numbers meanwhile."""
     given = clone(case["arguments"])
     printed = Capped()
     calls = Calls()
     try:
-        with _contained(printed), time_limit(seconds), calls:
+        with _contained(printed, seed), time_limit(seconds), calls:
             results = PROBES[case["probe"]](candidate, question.names, given)
         with _contained(printed), time_limit(seconds):
             recorded = {name: record(value) for name, value in results.items()}
@@ -181,7 +182,7 @@ def try_contrasts(candidate: Any, question: Question, cases: list[Answer], secon
     found = []
     for contrast in (Contrast(**contrast) for contrast in question.contrasts):
         case, before = question.cases[contrast.case], cases[contrast.case]
-        now = answer(candidate, question, {**case, "arguments": with_values(case, contrast)}, seconds)
+        now = answer(candidate, question, {**case, "arguments": with_values(case, contrast)}, seconds, OTHER_SEED)
         if now.outcome == "out of time":
             return []
         outcome = now.outcome
@@ -195,11 +196,11 @@ def _same_again(candidate: Any, question: Question, cases: list[Answer], seconds
     """Whether the first case gives the same answer again; a candidate that keeps something between calls may not."""
     if not cases or cases[0].outcome != "returned":
         return True
-    return identical(answer(candidate, question, question.cases[0], seconds).results, cases[0].results)
+    return identical(answer(candidate, question, question.cases[0], seconds, OTHER_SEED).results, cases[0].results)
 
 
 @contextlib.contextmanager
-def _contained(printed: Capped) -> Iterator[None]:
+def _contained(printed: Capped, seed: int = 0) -> Iterator[None]:
     """Keep what the code within prints, warns and draws at random from reaching anything outside."""
     with (
         contextlib.redirect_stdout(printed),
@@ -208,7 +209,7 @@ def _contained(printed: Capped) -> Iterator[None]:
         torch.random.fork_rng(devices=[]),
     ):
         warnings.simplefilter("ignore")
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         yield
 
 

@@ -8,8 +8,9 @@ import torch
 from drawsvg import Drawing
 from torch import Tensor
 
-from autograder.drawing import grid, side_by_side
-from autograder.report import Fault, Picture, Report, Verdict, summary
+from autograder.axes import distinct
+from autograder.drawing import Box, flow, grid, side_by_side
+from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 GREEN, ORANGE, GREY = "#009E73", "#D55E00", "#8A8A8A"
 COLOURS = {"passed": GREEN, "failed": ORANGE, "unattempted": GREY}
@@ -49,6 +50,8 @@ def _failure(report: Report, verdict: Verdict) -> str:
     if fault.frames:
         frames = "\n".join(fault.frames)
         parts.append(f'<pre style="{CODE}">{escape(frames)}</pre>')
+    if fault.shapes is not None:
+        parts.append(f'<div style="margin:8px 0;overflow-x:auto">{draw_shapes(fault.shapes)}</div>')
     if fault.picture is not None:
         parts.append(f'<div style="margin:8px 0;overflow-x:auto">{draw(fault.picture)}</div>')
     if fault.printed:
@@ -88,6 +91,25 @@ def draw(picture: Picture) -> str:
     filled = "filled is True; " if picture.expected.dtype == torch.bool else ""
     caption = escape(f"{part}{where}: {filled}framed where it differs.")
     return f'{side_by_side(panels).as_svg()}<div style="opacity:.75;font-size:90%">{caption}</div>'
+
+
+def draw_shapes(shapes: Shapes) -> str:
+    """The two shapes as rows of boxes, the axes at fault marked, as one SVG."""
+    rows = [
+        Box(title, _marked(axes, wrong))
+        for title, axes, wrong in zip(
+            ("expected", "yours"), (shapes.expected, shapes.yours), shapes.at_fault, strict=True
+        )
+    ]
+    return str(flow(*([row] for row in rows)).as_svg())
+
+
+def _marked(axes: list[tuple[str, int]], wrong: list[int]) -> dict[str, int]:
+    """Each axis under a name of its own, with a cross where it is at fault."""
+    known = distinct([name for name, _ in axes]) or []
+    names = [f"{name or f'axis {i}'}{' ✗' if i in wrong else ''}" for i, name in enumerate(known)]
+    unique = [name if names.count(name) == 1 else f"{i}: {name}" for i, name in enumerate(names)]
+    return {name: size for name, (_, size) in zip(unique, axes, strict=True)}
 
 
 def _prose(text: str) -> str:

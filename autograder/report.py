@@ -47,6 +47,16 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Shapes:
+    """Two shapes to be seen one above the other: axes as (name, size), a name "" where there is none, and the indices
+    of those at fault in each."""
+
+    expected: list[tuple[str, int]]
+    yours: list[tuple[str, int]]
+    at_fault: tuple[list[int], list[int]]
+
+
+@dataclass(frozen=True)
 class Fault:
     """The first thing wrong on one case: a headline, what was expected, what came, where to look."""
 
@@ -57,6 +67,7 @@ class Fault:
     look: str = ""
     frames: list[str] = field(default_factory=list)
     picture: Picture | None = None
+    shapes: Shapes | None = None
     printed: str = ""
 
 

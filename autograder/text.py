@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from autograder.report import Fault, Picture, Report, Verdict, summary
+from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 WIDTH = 88
 MARKS = {"passed": "+", "failed": "x", "unattempted": "."}
@@ -50,6 +50,8 @@ def _details(fault: Fault, look: str) -> list[str]:
     parts = []
     sides = [("expected", fault.expected), ("yours", fault.yours)]
     shown = [textwrap.indent(f"{name + ':':<10}{text}", "    ") for name, text in sides if text]
+    if fault.shapes is not None:
+        shown += [f"{'':14}{line}" for line in [_marks(fault.shapes)] if line]
     if shown:
         parts.append("\n".join(shown))
     if look:
@@ -61,6 +63,19 @@ def _details(fault: Fault, look: str) -> list[str]:
     if fault.printed:
         parts.append(_indent("Your code printed:") + "\n" + textwrap.indent(fault.printed.rstrip(), "    "))
     return parts
+
+
+def _marks(shapes: Shapes) -> str:
+    """Marks that stand below the axes at fault of the candidate's shape.
+
+    >>> _marks(Shapes([("tgt", 5), ("src", 12)], [("src", 12), ("tgt", 5)], ([0, 1], [0, 1])))
+    ' ^^  ^'
+    """
+    line = " "
+    for index, (_, size) in enumerate(shapes.yours):
+        mark = "^" if index in shapes.at_fault[1] else " "
+        line += mark * len(str(size)) + "  "
+    return line.rstrip()
 
 
 def _indent(text: str) -> str:

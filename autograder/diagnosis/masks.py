@@ -18,9 +18,12 @@ SETS = ("batch", "heads", "n", "m", "channel", "feature", "classes")
 
 def mask_finding(evidence: Evidence) -> Finding | None:
     """The one operation on a mask that turns what was expected into the candidate's."""
-    if not evidence.comparable or not all(two_valued(sample) for sample in evidence.wrong):
+    if not evidence.comparable:
         return None
-    for transform, sentence, look in _changes(evidence):
+    values = (0.0, 1.0) if evidence.boolean else two_values(evidence)
+    if values is None and not all(two_valued(sample) for sample in evidence.wrong):
+        return None
+    for transform, sentence, look in _changes(evidence, values):
         if evidence.explained_by(transform, LEAST):
             return Finding(sentence, look)
     names = evidence.wrong[0].names
@@ -54,10 +57,20 @@ def _square(sample: Sample, pattern: Callable[[Tensor], Tensor]) -> Tensor:
     return pattern(torch.arange(columns) - torch.arange(rows)[:, None]).expand(sample.expected.shape)
 
 
+def two_values(evidence: Evidence) -> tuple[float, float] | None:
+    """The only two values that are expected in any case and that the candidate's results hold; None where there are
+    others, or where they differ between the cases."""
+    values = torch.cat(
+        [s.expected.double().flatten() for s in evidence.samples if isinstance(s.expected, Tensor)]
+    ).unique()
+    yours = torch.cat([sample.yours.double().flatten() for sample in evidence.wrong]).unique()
+    if values.numel() != 2 or not bool(torch.isin(yours, values).all()):
+        return None
+    return float(values[0]), float(values[1])
+
+
 def two_valued(sample: Sample) -> bool:
-    """Whether a sample's expected result holds at most two values, and the candidate's no others."""
-    if sample.expected.dtype == torch.bool:
-        return True
+    """Whether a sample's expected result holds two values, and the candidate's no others."""
     wanted = sample.expected.unique()
     return wanted.numel() == 2 and bool(torch.isin(sample.yours, wanted).all())
 
@@ -70,9 +83,9 @@ def opposite(values: Tensor) -> Tensor:
     return torch.where(values == low, high, low)
 
 
-def _changes(evidence: Evidence) -> Iterator[tuple[Transform, str, str]]:
+def _changes(evidence: Evidence, values: tuple[float, float] | None) -> Iterator[tuple[Transform, str, str]]:
     your, names = evidence.your, evidence.wrong[0].names
-    yield _inverted, f"{your} is the expected one inverted{_values(evidence)}.", _convention(evidence)
+    yield _inverted, f"{your} is the expected one inverted{_meaning(evidence)}.", _convention(evidence)
     if len(names) >= 2:
         rows, columns = axis(names, len(names) - 2), axis(names, len(names) - 1)
         yield (
@@ -99,7 +112,7 @@ def _changes(evidence: Evidence) -> Iterator[tuple[Transform, str, str]]:
         for steps in (1, -1, 2, -2):
             for fill in ("edge", "low", "high"):
                 yield (
-                    lambda sample, i=index, s=steps, f=fill: shifted(sample.expected, i, s, f),
+                    lambda sample, i=index, s=steps, f=fill: shifted(sample.expected, i, s, f, values),
                     f"{your} is the expected one shifted along {axis(names, index)} by {_places(steps)}.",
                     "Is a bound off by one: `<` or `<=`, a range that starts at 0 or at 1?",
                 )
@@ -126,7 +139,9 @@ def _diagonal(sample: Sample, added: bool) -> Tensor | None:
     return expected | diagonal if added else expected & ~diagonal
 
 
-def shifted(values: Tensor, axis_index: int, steps: int, fill: str) -> Tensor:
+def shifted(
+    values: Tensor, axis_index: int, steps: int, fill: str, low_high: tuple[float, float] | None = None
+) -> Tensor:
     """Values moved along an axis; what comes in is the edge's own value, the lower or the higher of the values."""
     size = values.shape[axis_index]
     steps = max(-size, min(size, steps))
@@ -137,10 +152,9 @@ def shifted(values: Tensor, axis_index: int, steps: int, fill: str) -> Tensor:
     gap = moved.narrow(axis_index, start, abs(steps))
     if fill == "edge":
         gap.copy_(values.narrow(axis_index, edge, 1).expand_as(gap))
-    elif values.dtype == torch.bool:
-        gap.fill_(fill == "high")
     else:
-        gap.copy_((values.min() if fill == "low" else values.max()).expand_as(gap))
+        low, high = low_high or (float(values.min()), float(values.max()))
+        gap.fill_(low if fill == "low" else high)
     return moved
 
 
@@ -149,10 +163,10 @@ def _places(steps: int) -> str:
     return f"{count}, towards {'higher' if steps > 0 else 'lower'} indices"
 
 
-def _values(evidence: Evidence) -> str:
+def _meaning(evidence: Evidence) -> str:
     if evidence.boolean:
         return ": True where False is expected, and the other way round"
-    low, high = (float(value) for value in evidence.wrong[0].expected.unique())
+    low, high = (float(evidence.wrong[0].expected.min()), float(evidence.wrong[0].expected.max()))
     return f": {low:.4g} where {high:.4g} is expected, and the other way round"
 
 

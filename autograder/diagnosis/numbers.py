@@ -54,6 +54,31 @@ def constant_finding(evidence: Evidence) -> Finding | None:
     return Finding(f"Every place of {_lower(evidence.your)} is {shown}.", "Which of the inputs does it depend on?")
 
 
+def value_finding(evidence: Evidence) -> Finding | None:
+    """One value in the place of another wherever that is expected, and nothing else wrong."""
+    if not evidence.comparable:
+        return None
+    pairs = [_exchanged_values(sample) for sample in evidence.wrong]
+    if None in pairs or len(set(pairs)) != 1 or sum(int((~s.differs).sum()) for s in evidence.wrong) < LEAST:
+        return None
+    if sum(int(sample.differs.sum()) for sample in evidence.wrong) < LEAST or pairs[0] is None:
+        return None
+    wanted, came = pairs[0]
+    return Finding(
+        f"Wherever {wanted:.4g} is expected, {_lower(evidence.your)} holds {came:.4g}; everything else is right.",
+        f"Where does the {came:.4g} come from?",
+    )
+
+
+def _exchanged_values(sample: Sample) -> tuple[float, float] | None:
+    """The one expected value that is wrong everywhere, and the one that stands there."""
+    wanted, came = sample.expected[sample.differs].unique(), sample.yours[sample.differs].unique()
+    if sample.expected.dtype == torch.bool or wanted.numel() != 1 or came.numel() != 1:
+        return None
+    everywhere = bool(sample.differs[sample.expected == wanted].all())
+    return (float(wanted), float(came)) if everywhere and bool(came.isfinite().all()) else None
+
+
 def _only_value(values: Tensor) -> bool | float | None:
     first = values.flatten()[0]
     return first.item() if bool((values == first).all()) else None

@@ -20,8 +20,13 @@ from autograder.diagnosis.functions import argument_finding, function_finding
 from autograder.diagnosis.gradients import gradient_finding
 from autograder.diagnosis.ignored import again_finding, ignored_finding, mistaken_axis_finding
 from autograder.diagnosis.masks import mask_finding
-from autograder.diagnosis.numbers import constant_finding, dtype_finding, nonfinite_finding, precision_finding
-from autograder.diagnosis.places import place_finding, triangle_finding
+from autograder.diagnosis.numbers import (
+    constant_finding,
+    dtype_finding,
+    nonfinite_finding,
+    precision_finding,
+)
+from autograder.diagnosis.places import padding_finding, place_finding, triangle_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
@@ -50,6 +55,8 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     again_finding,
     ignored_finding,
     mistaken_axis_finding,
+    padding_finding,
+    value_finding,
     varying_factor_finding,
     place_finding,
     region_finding,

@@ -26,6 +26,21 @@ def place_finding(evidence: Evidence) -> Finding | None:
     return Finding(sentence.format(your=_of_yours(evidence)), "What is different about these places?")
 
 
+def padding_finding(evidence: Evidence) -> Finding | None:
+    """All differences where a mask or lengths among the arguments leave something out."""
+    if not evidence.comparable:
+        return None
+    for name in evidence.wrong[0].arguments:
+        if _held(evidence, lambda s, name=name: _left_out(s, name)):
+            boolean = evidence.wrong[0].arguments[name].dtype == torch.bool
+            where = f"where `{name}` is False" if boolean else f"beyond `{name}`"
+            return Finding(
+                f"Only places {where} are wrong in {_of_yours(evidence)}.",
+                f"What do places {where} go through on their way?",
+            )
+    return None
+
+
 def _held(evidence: Evidence, region: Region) -> int:
     """How many places a region has in which all differences lie; 0 where they do not, or the rest is too small to
     tell."""
@@ -45,7 +60,6 @@ def _held(evidence: Evidence, region: Region) -> int:
 
 def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
     names = evidence.wrong[0].names
-    yield _padded, "Only padded places of {your} are wrong."
     if has_steps(names):
         row, column = (distinct(names) or names)[-2:]
         yield lambda s: _triangle(s, 0), f"Only the diagonal, where {row} and {column} are equal, is wrong in {{your}}."
@@ -111,17 +125,16 @@ def _triangle(sample: Sample, side: int) -> Tensor | None:
     return steps.sign() == side
 
 
-def _padded(sample: Sample) -> Tensor | None:
-    """The places that a mask or lengths among the arguments leave out, where the result has their axes."""
-    for name, value in sample.arguments.items():
-        names = sample.argument_names.get(name)
-        if not isinstance(value, Tensor) or names is None or not names:
-            continue
-        if value.dtype == torch.bool and all(each in sample.names for each in names if each):
-            return ~_aligned(value, names, sample)
-        if "length" in name and value.dim() == 1 and names[0] in sample.names[:1] and len(sample.names) > 1:
-            real = torch.arange(sample.expected.shape[1]) < value[:, None]
-            return ~real.reshape(*real.shape, *[1] * (len(sample.names) - 2))
+def _left_out(sample: Sample, name: str) -> Tensor | None:
+    """The places that a boolean mask, or the lengths of rows, leave out, where the result has their axes."""
+    value, names = sample.arguments.get(name), sample.argument_names.get(name)
+    if not isinstance(value, Tensor) or not names or not all(each in sample.names for each in names if each):
+        return None
+    if value.dtype == torch.bool:
+        return ~_aligned(value, names, sample)
+    if "length" in name and value.dim() == 1 and sample.names[:1] == names and len(sample.names) > 1:
+        real = torch.arange(sample.expected.shape[1]) < value[:, None]
+        return ~real.reshape(*real.shape, *[1] * (len(sample.names) - 2))
     return None
 
 

@@ -111,6 +111,13 @@ def _split(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding
 
 
 def _replaced(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding | None:
+    if len(edit.indices) > 1 and all(sample.yours.shape[i] == 1 for sample in samples for i in edit.indices):
+        which = " and ".join(axis(samples[0].names, i) for i in edit.indices)
+        return Finding(
+            f"{_capital(which)} of {evidence.what} have size 1: they are not stretched to their full sizes, or were "
+            "reduced.",
+            "`expand` stretches axes of size 1; keepdim=True leaves them behind.",
+        )
     if len(edit.indices) > 1:
         return _one_size_finding(evidence, samples)
     return _size_finding(evidence, samples, edit.indices[0])
