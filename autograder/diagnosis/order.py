@@ -25,6 +25,7 @@ from autograder.diagnosis.numbers import (
     dtype_finding,
     nonfinite_finding,
     precision_finding,
+    value_finding,
 )
 from autograder.diagnosis.places import padding_finding, place_finding, triangle_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
