@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.compare import compare
-from autograder.diagnosis import diagnose
+from autograder.diagnosis import Finding, diagnose
 from autograder.key import ExerciseKey
 from autograder.report import Fault, Report, Stage, Verdict
 
@@ -37,9 +38,11 @@ def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
         if fault is not None and answer.printed:
             fault = replace(fault, printed=answer.printed)
         verdicts.append(Verdict(case["label"], "failed" if fault else "passed", fault))
-    finding = None
+    finding: Finding | None = None
     if any(verdict.status == "failed" for verdict in verdicts):
-        finding = diagnose(key, answers)
+        # a diagnosis is a courtesy: whatever strange answers do to it, the verdict stands
+        with contextlib.suppress(Exception):
+            finding = diagnose(key, answers)
     report = Report(key.name, lesson, key.points, verdicts, note=answers.note)
     if finding is None:
         return report

@@ -94,6 +94,10 @@ def smoothed(x: Float[Tensor, "batch time feature"], keep: float) -> Float[Tenso
     return torch.stack(steps, dim=1)
 
 
+def gates(x: Float[Tensor, "batch experts d_model"]) -> Float[Tensor, "batch experts d_model"]:
+    return x.softmax(dim=1)
+
+
 def running_sum(x: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
     return x.cumsum(1)
 
@@ -212,6 +216,7 @@ EXERCISES = [
         lambda d: {"x": d.normal(1, 6, 4), "keep": 0.75},
         lambda d: {"x": d.normal(2, 7, 3), "keep": 0.25},
     ),
+    _cases("gates", lambda d: {"x": d.normal(3, 4, 2)}, lambda d: {"x": d.normal(2, 5, 6)}, lambda d: {"x": d.normal(1, 3, 4)}),
     _cases("running_sum", lambda d: {"x": d.normal(3, 7)}, lambda d: {"x": d.normal(5, 4)}, lambda d: {"x": d.normal(1, 9)}),
     _cases(
         "counted_positions",

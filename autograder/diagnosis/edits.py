@@ -35,13 +35,24 @@ def common_edits(pairs: Pairs) -> list[Edit]:
         return []
     lengths = {(len(expected), len(yours)) for expected, yours in pairs}
     if len(lengths) != 1:
-        return []
+        return _at_an_end(pairs)
     for kind, edits in _tries(*lengths.pop()):
         fitting = [edit for edit in edits if all(apply(edit, kind, e, y) for e, y in pairs)]
         if fitting and kind in ("missing", "extra") and _same_sizes(fitting, kind, pairs):
             return [Edit(kind, fitting[0] if kind == "extra" else fitting[-1])]
         if fitting:
             return [Edit(kind, edit) for edit in fitting]
+    return []
+
+
+def _at_an_end(pairs: Pairs) -> list[Edit]:
+    """The edit where the number of axes varies: one that is missing or extra in front, or, with index -1, behind."""
+    tries: list[tuple[Kind, int]] = [("extra", 0), ("extra", -1), ("missing", 0), ("missing", -1)]
+    for kind, index in tries:
+        side = 0 if kind == "missing" else 1
+        steps = [(sizes := pair[side], sizes[1:] if index == 0 else sizes[:-1], pair[1 - side]) for pair in pairs]
+        if all(len(sizes) and rest == other for sizes, rest, other in steps):
+            return [Edit(kind, (index,))]
     return []
 
 

@@ -30,7 +30,12 @@ def function_finding(evidence: Evidence) -> Finding | None:
     for text, look, function in FUNCTIONS:
         if evidence.explained_by(lambda s, f=function: f(s.expected.double()), least):
             return Finding(f"{evidence.your} is {text}.", look)
-    if all(_cut_is_missing(sample) for sample in evidence.wrong):
+    return None
+
+
+def cut_finding(evidence: Evidence) -> Finding | None:
+    """Negative numbers in the place of zeros, and nothing else wrong, as where a ReLU is missing."""
+    if evidence.comparable and all(_cut_is_missing(sample) for sample in evidence.wrong):
         return Finding(
             f"{evidence.your} is right but for numbers below 0, where 0 is expected.", "What cuts off below zero?"
         )

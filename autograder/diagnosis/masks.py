@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -108,14 +109,25 @@ def _changes(evidence: Evidence, values: tuple[float, float] | None) -> Iterator
             f"{your} is the expected one with the diagonal added to it.",
             "Is equality part of the comparison?",
         )
-    for index in reversed(range(max(0, len(names) - 2), len(names))):
-        for steps in (1, -1, 2, -2):
-            for fill in ("edge", "low", "high"):
-                yield (
-                    lambda sample, i=index, s=steps, f=fill: shifted(sample.expected, i, s, f, values),
-                    f"{your} is the expected one shifted along {axis(names, index)} by {_places(steps)}.",
-                    "Is a bound off by one: `<` or `<=`, a range that starts at 0 or at 1?",
-                )
+    bounds = "Is a bound off by one: `<` or `<=`, a range that starts at 0 or at 1?"
+    for turned, index, steps in product((False, True), (-1, -2), (1, -1, 2, -2)):
+        if len(names) + index < 0:
+            continue
+        how = f"{'inverted and ' if turned else ''}shifted along {axis(names, len(names) + index)} by {_places(steps)}"
+        for fill in ("edge", "low", "high"):
+            yield (
+                lambda s, t=turned, i=index, n=steps, f=fill: _shifted(s, t, i, n, f, values),
+                f"{your} is the expected one {how}.",
+                bounds,
+            )
+
+
+def _shifted(
+    sample: Sample, turned: bool, index: int, steps: int, fill: str, values: tuple[float, float] | None
+) -> Tensor | None:
+    if sample.expected.dim() < -index:
+        return None
+    return shifted(opposite(sample.expected) if turned else sample.expected, index, steps, fill, values)
 
 
 def _inverted(sample: Sample) -> Tensor | None:

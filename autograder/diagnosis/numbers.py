@@ -88,6 +88,8 @@ def precision_finding(evidence: Evidence) -> Finding | None:
     """Right up to the precision of a dtype that is lower than the result's."""
     if not evidence.comparable or not all(sample.yours.dtype.is_floating_point for sample in evidence.wrong):
         return None
+    if sum(sample.expected.unique().numel() for sample in evidence.wrong) < LEAST:
+        return None
     for dtype, rounding in PRECISIONS:
         if all(_rounded_to(sample, dtype, rounding) for sample in evidence.wrong):
             name = str(dtype).removeprefix("torch.")
@@ -101,7 +103,7 @@ def precision_finding(evidence: Evidence) -> Finding | None:
 def _rounded_to(sample: Sample, dtype: torch.dtype, rounding: float) -> bool:
     """Whether every value is representable in the dtype and within its rounding of the expected one."""
     yours, expected = sample.yours, sample.expected
-    if torch.finfo(dtype).eps <= torch.finfo(yours.dtype).eps or expected.unique().numel() < LEAST:
+    if torch.finfo(dtype).eps <= torch.finfo(yours.dtype).eps:
         return False
     if not bool(yours.isfinite().all()) or not torch.equal(yours.to(dtype).to(yours.dtype), yours):
         return False

@@ -16,7 +16,7 @@ from autograder.diagnosis.circumstances import circumstance_finding
 from autograder.diagnosis.counts import number_finding, tuple_finding
 from autograder.diagnosis.evidence import Evidence, Finding
 from autograder.diagnosis.factors import factor_finding, offset_finding
-from autograder.diagnosis.functions import argument_finding, function_finding
+from autograder.diagnosis.functions import argument_finding, cut_finding, function_finding
 from autograder.diagnosis.gradients import gradient_finding
 from autograder.diagnosis.ignored import again_finding, ignored_finding, mistaken_axis_finding
 from autograder.diagnosis.masks import mask_finding
@@ -32,7 +32,7 @@ from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
 from autograder.diagnosis.sums import softmax_finding
-from autograder.diagnosis.varying import varying_factor_finding
+from autograder.diagnosis.varying import varying_factor_finding, varying_offset_finding
 
 Recogniser = Callable[[Evidence], Finding | None]
 
@@ -58,7 +58,9 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     mistaken_axis_finding,
     padding_finding,
     value_finding,
+    cut_finding,
     varying_factor_finding,
+    varying_offset_finding,
     place_finding,
     region_finding,
     triangle_finding,

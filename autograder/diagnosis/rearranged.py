@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 import torch
 from torch import Tensor
@@ -32,13 +32,14 @@ def rearranged_finding(evidence: Evidence) -> Finding | None:
 
 def least_of(evidence: Evidence) -> int:
     """How many places have to agree before an explanation is believed: more where there are few different values."""
-    different = min((sample.expected.unique().numel() for sample in evidence.wrong), default=0)
+    different = max((sample.expected.unique().numel() for sample in evidence.wrong), default=0)
     return LEAST if different >= LEAST else LEAST_OF_FEW
 
 
 def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
     your, names = evidence.your, evidence.wrong[0].names
-    count = min(sample.expected.dim() for sample in evidence.wrong)
+    counts = {sample.expected.dim() for sample in evidence.wrong}
+    count = counts.pop() if len(counts) == 1 else 0
     for i, j in combinations(range(count), 2):
         exchanged = f"{your} is the expected one with {axis(names, i)} and {axis(names, j)} exchanged."
         yield (
@@ -57,22 +58,28 @@ def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
                         f"`permute{back}` would bring them into the order that is asked for.",
                     ),
                 )
-    for index in reversed(range(count)):
-        name = axis(names, index)
+    for index, name in _axes(evidence):
         yield (
             lambda s, i=index: s.expected.flip(i),
             Finding(f"{your} is the expected one reversed along {name}.", f"In which direction does {name} run?"),
         )
-    for index in reversed(range(count)):
-        for steps in (1, -1):
-            yield (
-                lambda s, i=index, n=steps: s.expected.roll(n, i),
-                Finding(
-                    f"{your} is the expected one rotated along {axis(names, index)} by one place, towards "
-                    f"{'higher' if steps > 0 else 'lower'} indices; what falls out comes in at the other end.",
-                    "Where does the counting begin?",
-                ),
-            )
+    for (index, name), steps in product(_axes(evidence), (1, -1)):
+        yield (
+            lambda s, i=index, n=steps: s.expected.roll(n, i),
+            Finding(
+                f"{your} is the expected one rotated along {name} by one place, towards "
+                f"{'higher' if steps > 0 else 'lower'} indices; what falls out comes in at the other end.",
+                "Where does the counting begin?",
+            ),
+        )
+
+
+def _axes(evidence: Evidence) -> list[tuple[int, str]]:
+    """The axes of the result with their names, the last one first; counted from the end where their number varies."""
+    counts = {sample.expected.dim() for sample in evidence.wrong}
+    if len(counts) == 1:
+        return [(i, axis(evidence.wrong[0].names, i)) for i in reversed(range(counts.pop()))]
+    return [(-1, "the last axis"), (-2, "the last axis but one")][: min(counts)]
 
 
 def shuffled_finding(evidence: Evidence) -> Finding | None:
@@ -114,7 +121,7 @@ def shuffled_finding(evidence: Evidence) -> Finding | None:
 
 def _same_numbers(sample: Sample) -> bool:
     expected, yours = sample.expected.flatten().sort().values, sample.yours.flatten().sort().values
-    return expected.unique().numel() >= LEAST and bool(torch.equal(expected, yours))
+    return bool(torch.equal(expected, yours))
 
 
 def _in_memory_order_of(evidence: Evidence) -> str:

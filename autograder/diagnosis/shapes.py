@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from autograder.axes import axis
-from autograder.diagnosis.edits import Edit, common_edits
+from autograder.diagnosis.edits import Edit, apply, common_edits
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
 from autograder.diagnosis.formulas import formula_finding
 from autograder.diagnosis.quantities import named_sizes
@@ -17,12 +17,15 @@ from autograder.values import Outline
 def shape_finding(evidence: Evidence) -> Finding | None:
     """The one change of shape that all wrong cases have in common."""
     wrong = [sample for sample in evidence.wrong if _has_shapes(sample)]
-    if len(wrong) != len(evidence.wrong):
+    if len(wrong) != len(evidence.wrong) or not all(_has_shapes(sample) for sample in evidence.right):
         return None
     changed = [sample for sample in wrong if sample.expected.shape != sample.yours.shape]
-    if len(changed) < len(wrong) and not all(_could_hide(sample) for sample in wrong if sample not in changed):
-        return None
-    edits = common_edits([(tuple(s.expected.shape), tuple(s.yours.shape)) for s in changed])
+    edits = [
+        edit
+        for edit in common_edits([_sizes(sample) for sample in changed])
+        # where the shape is right by chance, the change has to be one that does not show there
+        if all(apply(edit.indices, edit.kind, *_sizes(sample)) for sample in evidence.samples if sample not in changed)
+    ]
     if len(edits) == 1:
         return _SENTENCES[edits[0].kind](evidence, changed, edits[0])
     names = {changed[0].names[i] for edit in edits for i in edit.indices if edit.kind == "missing"}
@@ -36,9 +39,8 @@ def _has_shapes(sample: Sample) -> bool:
     return isinstance(sample.expected, Tensor) and isinstance(sample.yours, Tensor | Outline)
 
 
-def _could_hide(sample: Sample) -> bool:
-    """Whether sizes are equal by chance, so that an exchange does not show."""
-    return len(set(sample.expected.shape)) < sample.expected.dim()
+def _sizes(sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return tuple(sample.expected.shape), tuple(sample.yours.shape)
 
 
 def _exchanged(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
@@ -63,7 +65,7 @@ def _ordered(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Findi
 
 def _missing(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:
     names = samples[0].names
-    which = " and ".join(axis(names, i) for i in edit.indices)
+    which = "the last axis" if edit.indices == (-1,) else " and ".join(axis(names, i) for i in edit.indices)
     verb = "is" if len(edit.indices) == 1 else "are"
     ones = all(sample.expected.shape[i] == 1 for sample in samples for i in edit.indices)
     brackets = "`None` between the brackets puts an axis of size 1 in; keepdim=True keeps one."
@@ -81,7 +83,7 @@ def _extra(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding
     (i,) = edit.indices
     if all(sample.yours.shape[i] == 1 for sample in samples):
         return Finding(
-            f"{_capital(evidence.what)} has one axis too many, of size 1 at position {i}.",
+            f"{_capital(evidence.what)} has one axis too many, of size 1 {'at the end' if i < 0 else f'at position {i}'}.",
             f"keepdim=True and `None` between the brackets make such an axis; `squeeze({i})` would take it away.",
         )
     name = _name_of([(sample, sample.yours.shape[i]) for sample in samples], samples[0].names)
@@ -141,7 +143,9 @@ def _size_finding(evidence: Evidence, samples: Sequence[Sample], index: int) -> 
     name = axis(samples[0].names, index)
     pairs = [(sample.expected.shape[index], sample.yours.shape[index]) for sample in samples]
     came = _name_of([(sample, sample.yours.shape[index]) for sample in samples], samples[0].names)
-    if all(y == 1 for _, y in pairs):
+    if all(y == 1 for _, y in pairs) and all(
+        s.expected.shape[index] == 1 for s in evidence.samples if s not in samples
+    ):
         return Finding(
             f"{_capital(name)} of {evidence.what} has size 1: it is not stretched to its full size, or was reduced.",
             "`expand` stretches an axis of size 1; keepdim=True leaves one behind.",

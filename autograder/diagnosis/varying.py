@@ -40,6 +40,33 @@ def varying_factor_finding(evidence: Evidence) -> Finding | None:
     return None
 
 
+def varying_offset_finding(evidence: Evidence) -> Finding | None:
+    """A number that is added for each index of one axis."""
+    if not numbers(evidence):
+        return None
+    for index, name in enumerate(evidence.wrong[0].names):
+        steps = [_steps_along(sample, index) for sample in evidence.wrong]
+        known = [step for step in steps if step is not None]
+        told = sum(sample.expected.numel() - sample.expected.shape[index] for sample in evidence.wrong)
+        if name and len(known) == len(steps) and told >= LEAST and any(len(step.unique()) > 1 for step in known):
+            where = axis(evidence.wrong[0].names, index)
+            return Finding(
+                f"{evidence.your} is the expected one plus a number that differs along {where} only.",
+                f"What do you add or subtract once for each index of {where}?",
+            )
+    return None
+
+
+def _steps_along(sample: Sample, index: int) -> Tensor | None:
+    """The number that is added to each slice along an axis; None where it is no one number."""
+    size = sample.expected.shape[index]
+    e, y = (value.double().movedim(index, 0).reshape(size, -1) for value in (sample.expected, sample.yours))
+    if not size or not e.shape[1] or not bool(y.isfinite().all() and e.isfinite().all()):
+        return None
+    steps = (y - e).median(dim=1).values
+    return steps if bool(close(e + steps[:, None], y.to(sample.yours.dtype), SLACK).all()) else None
+
+
 def ratios_along(sample: Sample, index: int) -> Tensor | None:
     """The number for each slice along an axis by which it is the expected one; NaN where that is zero. None where there
     is no such number."""
@@ -54,7 +81,7 @@ def ratios_along(sample: Sample, index: int) -> Tensor | None:
 
 
 def _agreeing(sample: Sample, index: int) -> int:
-    slices = sample.expected.movedim(index, 0).flatten(1)
+    slices = sample.expected.movedim(index, 0).reshape(sample.expected.shape[index], -1)
     return int(((slices != 0).sum(dim=1) - 1).clamp(min=0).sum())
 
 
@@ -84,6 +111,7 @@ def _quantities(sample: Sample, along: str) -> Iterator[tuple[str, Tensor]]:
             yield f"{text}/{names[other]}", count / size
             yield f"{names[other]}/{text}", size / count
             yield text, count
+            yield f"1/{text}", 1 / count
         elif value.dim() == 1 and value.dtype in (torch.int64, torch.int32):
             yield f"`{name}`", value.double()
             yield f"1/`{name}`", 1 / value.double()
