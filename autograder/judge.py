@@ -10,10 +10,12 @@ from autograder.answers import Answer, Answers
 from autograder.compare import compare
 from autograder.key import ExerciseKey
 from autograder.report import Fault, Report, Stage, Verdict
+from autograder.state import compare_state
 
 # A loop over an axis runs several instructions for each element; a right answer that halves or doubles runs its loop a
 # few times more. Two for each element lies between.
 STEPS_FOR_EACH = 2
+STATE = ("parameters", "buffers", "zero weights")  # what a module is made of: judged before what it does
 
 
 def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
@@ -46,33 +48,75 @@ def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_al
     """The first fault of one answer, or None where it is right. To raise is right only for one that also returns."""
     if answer.outcome != "returned":
         asked = case["raises"] and case["raises"] in answer.raised
-        return None if asked and not raises_always else _not_returned(case, answer)
+        return _changed(answer) if asked and not raises_always else _not_returned(case, answer)
     if case["raises"]:
         came = ", ".join(f"{value!r}" for value in answer.results.values())
         headline = f"On these inputs a {case['raises']} should be raised; yours returned."
         return Fault(Stage.RAN, headline, f"raise {case['raises']}", came[:200])
-    for name, expected in case["expected"].items():
-        described = key.returns if name == "result" else None
-        fault = compare(expected, answer.results.get(name), described, f"the {name}")
+    return _results_fault(key, case["expected"], answer.results) or _changed(answer) or _memory_fault(case, answer)
+
+
+def _results_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str, Any]) -> Fault | None:
+    if "parameters" in expected:
+        fault = compare_state(expected, results, key.described)
         if fault is not None:
             return fault
-    if answer.changed:
-        headline = f"Your function changed its input `{answer.changed[0]}` in place."
-        look = "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor."
-        return Fault(Stage.SIDE_EFFECTS, headline, "the input as it was", "other values in it", look)
+    for name in (name for name in expected if name not in STATE):
+        wanted, came = expected[name], results.get(name)
+        if name.startswith("gradient of ") and wanted is not None and came is None:
+            headline = f"No gradient reaches {name.removeprefix('gradient of ')}."
+            look = "detach(), .data, item() and torch.no_grad() cut the way back, and so does torch.tensor(...)."
+            return Fault(Stage.GRADIENTS, headline, "a gradient", "none", look)
+        fault = compare(wanted, came, key.described(name), f"the {name}")
+        if fault is not None:
+            return replace(fault, stage=Stage.GRADIENTS) if name.startswith("gradient of ") else fault
+    return None
+
+
+def _changed(answer: Answer) -> Fault | None:
+    if not answer.changed:
+        return None
+    name, _, aspect = answer.changed[0].partition(".")
+    if aspect == "hooks":
+        headline = f"Your code leaves other hooks on `{name}` than were there before."
+        look = "register_forward_hook gives a handle: handle.remove() in a `finally` takes the hook away, always."
+        return Fault(Stage.SIDE_EFFECTS, headline, "the hooks as they were", "other hooks", look)
+    if aspect == "training":
+        headline = f"Your code leaves `{name}` in another mode than it was in."
+        return Fault(Stage.SIDE_EFFECTS, headline, "training and evaluation as they were", look="train() and eval().")
+    headline = f"Your function changed its input `{name}` in place."
+    look = "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor."
+    return Fault(Stage.SIDE_EFFECTS, headline, "the input as it was", "other values in it", look)
+
+
+def _memory_fault(case: dict[str, Any], answer: Answer) -> Fault | None:
+    if case["memory"] == "view" and not answer.shares:
+        headline = "The result is right, but it is a copy; a view of the input was asked for."
+        look = "data_ptr() tells: a view's numbers are the input's own. reshape copies where no strides would do."
+        return Fault(Stage.SIDE_EFFECTS, headline, "a view: the input's own memory", "a copy: memory of its own", look)
+    if case["memory"] == "copy" and answer.shares:
+        headline = f"The result is right, but it lies in the memory of `{answer.shares[0]}`; a copy was asked for."
+        look = "Whoever writes into the result writes into the input too. clone() makes a copy."
+        return Fault(Stage.SIDE_EFFECTS, headline, "a copy: memory of its own", "a view: the input's own memory", look)
+    if case["contiguous"] and not answer.contiguous:
+        headline = "The result is right, but it is not contiguous."
+        look = "permute and transpose exchange strides and leave the numbers where they are; contiguous() moves them."
+        return Fault(Stage.SIDE_EFFECTS, headline, "neighbours in memory along the last axis", "other strides", look)
     return None
 
 
 def recognise(key: ExerciseKey, cases: Sequence[Answer]) -> str:
     """The sentence of the misconception that the answers equal on every case, or "" where there is none."""
     for misconception in key.misconceptions:
-        if all(_same(m, a) for m, a in zip(misconception["answers"], cases, strict=True)):
+        if all(map(_same, misconception["answers"], cases, key.cases)):
             return str(misconception["sentence"])
     return ""
 
 
-def _same(wrong: Answer, answer: Answer) -> bool:
+def _same(wrong: Answer, answer: Answer, case: dict[str, Any]) -> bool:
     if wrong.outcome != answer.outcome or wrong.changed != answer.changed or wrong.raised != answer.raised:
+        return False
+    if (_memory_fault(case, wrong) is None) != (_memory_fault(case, answer) is None):
         return False
     return compare(wrong.results, answer.results) is None
 
@@ -86,13 +130,16 @@ def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
             return Fault(
                 Stage.CALLABLE,
                 f"There is no `{key.name}` in this notebook.",
-                f"def {key.signature}",
+                key.heading,
                 "nothing of that name",
                 answers.detail or look,
             )
         case "not callable":
             headline = f"`{key.name}` is {answers.detail}, not a function."
-            return Fault(Stage.CALLABLE, headline, f"def {key.signature}", answers.detail)
+            return Fault(Stage.CALLABLE, headline, key.heading, answers.detail)
+        case "not a class":
+            headline = f"`{key.name}` is {answers.detail}, not a class."
+            return Fault(Stage.CALLABLE, headline, f"class {key.name}(nn.Module)", answers.detail)
         case "signature":
             headline = f"`{key.name}` cannot be called with the parameters of the stub."
             yours = f"{key.name}{answers.detail}"

@@ -10,7 +10,7 @@ import json
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import safetensors.torch
@@ -40,6 +40,20 @@ class Outline:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """A module as data: its class's `name`, in torch.nn or among `recipes.SPECIMENS`, and what it is built with.
+
+    `frozen` names parameters that are not trained, `hooked` submodules that carry a forward hook from the start ("" is
+    the module itself).
+    """
+
+    name: str
+    arguments: list[Any] = field(default_factory=list)
+    frozen: list[str] = field(default_factory=list)
+    hooked: list[str] = field(default_factory=list)
+
+
 def record(value: object) -> Any:
     """A copy of `value` as data: tensors detached and on the CPU, whatever is not data as `Foreign`."""
     return _record(value, DEEPEST, [MOST_LEAVES])
@@ -49,7 +63,7 @@ def _record(value: object, depth: int, leaves: list[int]) -> Any:
     leaves[0] -= 1
     if leaves[0] < 0 or depth < 0:
         return Foreign(_type_name(value), "more values than an answer can hold")
-    if value is None or isinstance(value, bool | torch.dtype | Foreign | Outline):
+    if value is None or isinstance(value, bool | torch.dtype | Foreign | Outline | Recipe):
         return value
     if isinstance(value, Tensor):
         return _record_tensor(value)
@@ -161,6 +175,8 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {"dtype": str(value).removeprefix("torch.")}
     if isinstance(value, Foreign):
         return {"foreign": [value.kind, value.text]}
+    if isinstance(value, Recipe):
+        return {"recipe": [value.name, _encode(value.arguments, tensors), value.frozen, value.hooked]}
     if isinstance(value, Outline):
         return {"outline": [str(value.dtype).removeprefix("torch."), list(value.shape)]}
     return value
@@ -183,6 +199,8 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
             return _dtype(name)
         case "foreign", [kind, text]:
             return Foreign(str(kind), str(text))
+        case "recipe", [name, arguments, frozen, hooked]:
+            return Recipe(str(name), _decode(arguments, tensors), list(frozen), list(hooked))
         case "outline", [name, shape]:
             return Outline(_dtype(name), tuple(int(size) for size in shape))
     raise ValueError(f"unknown form {list(value)}")
