@@ -117,8 +117,15 @@ def clone(value: Any) -> Any:
 
 
 def _clone_with_strides(value: Tensor) -> Tensor:
-    copy = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
-    return copy.copy_(value)
+    if value.is_contiguous():
+        return value.clone()
+    return _memory(value).as_strided(value.shape, value.stride())
+
+
+def _memory(value: Tensor) -> Tensor:
+    """A copy of the memory that a tensor walks over, what it skips included, as one axis."""
+    span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
+    return torch.as_strided(value, (span,), (1,)).clone()
 
 
 def identical(a: Any, b: Any) -> bool:
@@ -162,8 +169,7 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
         if value.is_contiguous():
             tensors[name] = value.clone()  # safetensors refuses tensors that share memory
             return {"tensor": name}
-        span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
-        tensors[name] = torch.as_strided(value, (span,), (1,)).clone()
+        tensors[name] = _memory(value)
         return {"tensor": name, "shape": list(value.shape), "strides": list(value.stride())}
     if isinstance(value, tuple):
         return {"tuple": [_encode(item, tensors) for item in value]}
