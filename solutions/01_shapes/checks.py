@@ -764,11 +764,12 @@ def cut_as_the_numbers_come(images, patch):
 
 
 @patchify.misconception
-def joined_without_permute(images, patch):
-    """Yours splits height and width in patches, but joins the axes in the order that the split left them in. Which axes
-    belong to a patch's place, and which to its inside? permute brings each group together."""
-    batch, channel = images.shape[:2]
-    return cut(images, patch, "bCrycx").reshape(batch, -1, channel * patch * patch)
+def channels_left_in_front(images, patch):
+    """Your shape is right, and your squares are whole, but a row holds several squares of one channel instead of one
+    square of every channel. Which axis still stands before the rows and columns of patches when you join?"""
+    batch, channel, height, width = images.shape
+    number = (height // patch) * (width // patch)
+    return cut(images, patch, "bCrcyx").reshape(batch, number, channel * patch * patch)
 
 
 @patchify.misconception
