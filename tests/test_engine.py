@@ -32,7 +32,6 @@ ROWS = [
         "report",
         "notebook",
         "drawing",
-        "stretch",
     ],
     ["answers", "authoring", "compare"],
     ["state"],
