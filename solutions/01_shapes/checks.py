@@ -246,7 +246,8 @@ def _(draw):
 
 @strides_of.case("sizes that no memory holds")
 def _(draw):
-    return {"shape": (draw.integer(2, 9), 10**20 + draw.integer(0, 10**6), 10**12 + draw.integer(0, 10**6), 7)}
+    # each size fits 64 bits and their product does not: arithmetic of fixed width goes wrong without a word
+    return {"shape": (draw.integer(2, 9), 10**12 + draw.integer(0, 10**6), 10**12 + draw.integer(0, 10**6), 7)}
 
 
 @strides_of.case("many axes")
@@ -575,9 +576,16 @@ def _(draw):
 
 @to_channels_last.misconception
 def turned_and_not_written(images):
-    """Your result is right in every number, but it is a view whose channels lie far apart in memory. `contiguous()`
-    writes a tensor in the order of its axes; it helps where it comes *after* the axes are exchanged."""
+    """Your result is right in every number, but it is a view whose channels lie far apart in memory: exchanging axes
+    moves nothing. `contiguous()` writes a tensor in the order of its axes."""
     return images.permute(0, 2, 3, 1)
+
+
+@to_channels_last.misconception
+def written_too_early(images):
+    """Yours calls `contiguous()` before it exchanges the axes. Then the images are in order, and what you make of them
+    is a view that is not. Which tensor has to be contiguous?"""
+    return images.contiguous().permute(0, 2, 3, 1)
 
 
 @to_channels_last.misconception
@@ -1214,6 +1222,13 @@ def last_window_missing(x, size, step):
 
 
 @sliding_windows.misconception
+def last_start_left_out(x, size, step):
+    """Yours loses the last window where it ends exactly with x. A window may begin at time - size too, and Python's
+    `range` stops before its end."""
+    return x.unfold(1, size, step)[:, : len(range(0, x.shape[1] - size, step))]
+
+
+@sliding_windows.misconception
 def leftover_filled_up(x, size, step):
     """Yours has one more window where numbers are left over, filled up with zeros. What does not fill a window is
     dropped; filling up needs new memory too."""
@@ -1227,6 +1242,14 @@ def strides_taken_for_granted(x, size, step):
     second number of another, its strides are different: `x.stride()` tells them."""
     batch, time = x.shape
     return x.as_strided((batch, (time - size) // step + 1, size), (time, step, 1))
+
+
+@sliding_windows.misconception
+def neighbours_in_time_one_apart(x, size, step):
+    """Yours asks x for the stride of its rows, but takes 1 for the stride of time. In a transposed x, or where x is
+    every second number of another, neighbours in time lie further apart: `x.stride(1)` tells how far."""
+    batch, time = x.shape
+    return x.as_strided((batch, (time - size) // step + 1, size), (x.stride(0), step, 1))
 
 
 @sliding_windows.misconception
