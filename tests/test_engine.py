@@ -32,6 +32,7 @@ ROWS = [
         "report",
         "notebook",
         "drawing",
+        "tracing",
     ],
     ["answers", "authoring", "compare"],
     ["state"],
@@ -75,7 +76,7 @@ def test_the_engine_knows_no_lesson() -> None:
 
 
 def test_exports() -> None:
-    assert autograder.__all__ == ["check", "hint", "ready"]
+    assert autograder.__all__ == ["check", "hint", "ready", "trace"]
     for name in autograder.__all__:
         assert callable(getattr(autograder, name))
     with pytest.raises(AttributeError, match="no attribute 'chek'"):
