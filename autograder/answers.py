@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.probes import PROBES, Names, accepts, as_called, by_their_names, inputs_of
-from autograder.recipes import aspects, made
+from autograder.recipes import aspects, made, unwatched
 from autograder.values import clone, identical, record
 from autograder.watch import Calls, Capped, OutOfTime, Steps, names_used, namespace_of, time_limit
 
@@ -50,11 +50,11 @@ class Question:
 class Answer:
     """What happened on one case.
 
-    `results` are the probe's named results; `raised` names the exception's class and its bases, `message` and `frames`
-    tell what it said and where in the learner's own code; `changed` names inputs that were changed in place, or
-    what was changed of a module ("module.hooks"); `shares` names the inputs whose memory the result lies in,
-    `contiguous` tells whether it is; `calls` counts torch functions and modules by name; `printed` is the start of what
-    was written to stdout and stderr.
+    `results` are the probe's named results, up to an exception; `raised` names the exception's class and its bases,
+    `message` and `frames` tell what it said and where in the learner's own code; `changed` names inputs that were
+    changed in place, or what was changed of a module ("module.hooks"); `shares` names the inputs whose memory the
+    result lies in, `contiguous` tells whether it is; `calls` counts torch functions and modules by name; `printed` is
+    the start of what was written to stdout and stderr.
     """
 
     outcome: Outcome
@@ -145,19 +145,25 @@ def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: fl
     before = {name: _seen(value) for name, value in inputs.items()}
     printed = Capped()
     calls = Calls()
+    recorded: dict[str, Any] = {}
+    shares: list[str] = []
+    contiguous = True
     try:
         with _contained(printed), time_limit(seconds), calls:
-            results = PROBES[case["probe"]](candidate, question.names, given)
-        with _contained(printed), time_limit(seconds):
-            recorded = {name: record(value) for name, value in results.items()}
-            shares, contiguous = _memory(results.get("result"), inputs)
+            for name, value in PROBES[case["probe"]](candidate, question.names, given):
+                with unwatched():
+                    recorded[name] = record(value)
+                    if name == "result":
+                        shares, contiguous = _memory(value, inputs)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         outcome, message, frames = _explain(error, candidate, question.name)
         raised = [kind.__name__ for kind in type(error).__mro__]
         changed = _changed(before, inputs)
-        return Answer(outcome, {}, raised, message, frames, changed, calls=dict(calls.counts), printed=printed.text)
+        return Answer(
+            outcome, recorded, raised, message, frames, changed, calls=dict(calls.counts), printed=printed.text
+        )
     return Answer(
         "returned",
         recorded,
@@ -204,7 +210,8 @@ def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds
             given = made(clone(case["arguments"]))
             steps = Steps(namespace_of(candidate))
             with _contained(Capped()), time_limit(seconds), Calls() as calls, steps:
-                PROBES[case["probe"]](candidate, question.names, given)
+                for _ in PROBES[case["probe"]](candidate, question.names, given):
+                    pass
             counts.append(steps.count + sum(calls.counts.values()))
         except KeyboardInterrupt:
             raise

@@ -8,6 +8,7 @@ from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.compare import compare
+from autograder.effects import changed_fault, memory_fault
 from autograder.key import ExerciseKey
 from autograder.report import Fault, Report, Stage, Verdict
 from autograder.state import compare_state
@@ -15,7 +16,12 @@ from autograder.state import compare_state
 # A loop over an axis runs several instructions for each element; a right answer that halves or doubles runs its loop a
 # few times more. Two for each element lies between.
 STEPS_FOR_EACH = 2
-STATE = ("parameters", "buffers", "zero weights")  # what a module is made of: judged before what it does
+STATE = (
+    "parameters",
+    "buffers",
+    "unsaved buffers",
+    "zero weights",
+)  # what a module is made of: judged before what it does
 
 
 def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
@@ -48,60 +54,49 @@ def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_al
     """The first fault of one answer, or None where it is right. To raise is right only for one that also returns."""
     if answer.outcome != "returned":
         asked = case["raises"] and case["raises"] in answer.raised
-        return _changed(answer) if asked and not raises_always else _not_returned(case, answer)
+        if asked and not raises_always:
+            return changed_fault(answer)
+        return _state_fault(key, case["expected"], answer.results) or _not_returned(case, answer)
     if case["raises"]:
         came = ", ".join(f"{value!r}" for value in answer.results.values())
         headline = f"On these inputs a {case['raises']} should be raised; yours returned."
         return Fault(Stage.RAN, headline, f"raise {case['raises']}", came[:200])
-    return _results_fault(key, case["expected"], answer.results) or _changed(answer) or _memory_fault(case, answer)
+    return (
+        _state_fault(key, case["expected"], answer.results)
+        or _results_fault(key, case["expected"], answer.results)
+        or changed_fault(answer)
+        or memory_fault(case, answer)
+    )
+
+
+def _state_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str, Any]) -> Fault | None:
+    """What a module is made of: known where it could be built, and told before what it does."""
+    if "zero weights" not in expected or "parameters" not in results:
+        return None
+    return compare_state(expected, results, key.described)
 
 
 def _results_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str, Any]) -> Fault | None:
-    if "parameters" in expected:
-        fault = compare_state(expected, results, key.described)
-        if fault is not None:
-            return fault
     for name in (name for name in expected if name not in STATE):
         wanted, came = expected[name], results.get(name)
         if name.startswith("gradient of ") and wanted is not None and came is None:
             headline = f"No gradient reaches {name.removeprefix('gradient of ')}."
             look = "detach(), .data, item() and torch.no_grad() cut the way back, and so does torch.tensor(...)."
             return Fault(Stage.GRADIENTS, headline, "a gradient", "none", look)
+        if name.startswith("buffers in the graph") and came and not wanted:
+            headline = f"The buffer `{came[0]}` still hangs on the graph that it was computed in."
+            look = "detach() or torch.no_grad() gives the numbers alone; otherwise each step keeps all those before it."
+            return Fault(
+                Stage.GRADIENTS, headline, "a tensor without history", "a tensor that requires a gradient", look
+            )
+        if name.startswith("calls of ") and wanted != came:
+            called = name.removeprefix("calls of ")
+            headline = f"`{called}`: its hooks saw {came} calls; {wanted} was expected."
+            look = "A module is called like a function, inner(x). Its hooks do not see a call of inner.forward(x)."
+            return Fault(Stage.SIDE_EFFECTS, headline, str(wanted), str(came), look)
         fault = compare(wanted, came, key.described(name), f"the {name}")
         if fault is not None:
             return replace(fault, stage=Stage.GRADIENTS) if name.startswith("gradient of ") else fault
-    return None
-
-
-def _changed(answer: Answer) -> Fault | None:
-    if not answer.changed:
-        return None
-    name, _, aspect = answer.changed[0].partition(".")
-    if aspect == "hooks":
-        headline = f"Your code leaves other hooks on `{name}` than were there before."
-        look = "register_forward_hook gives a handle: handle.remove() in a `finally` takes the hook away, always."
-        return Fault(Stage.SIDE_EFFECTS, headline, "the hooks as they were", "other hooks", look)
-    if aspect == "training":
-        headline = f"Your code leaves `{name}` in another mode than it was in."
-        return Fault(Stage.SIDE_EFFECTS, headline, "training and evaluation as they were", look="train() and eval().")
-    headline = f"Your function changed its input `{name}` in place."
-    look = "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor."
-    return Fault(Stage.SIDE_EFFECTS, headline, "the input as it was", "other values in it", look)
-
-
-def _memory_fault(case: dict[str, Any], answer: Answer) -> Fault | None:
-    if case["memory"] == "view" and not answer.shares:
-        headline = "The result is right, but it is a copy; a view of the input was asked for."
-        look = "data_ptr() tells: a view's numbers are the input's own. reshape copies where no strides would do."
-        return Fault(Stage.SIDE_EFFECTS, headline, "a view: the input's own memory", "a copy: memory of its own", look)
-    if case["memory"] == "copy" and answer.shares:
-        headline = f"The result is right, but it lies in the memory of `{answer.shares[0]}`; a copy was asked for."
-        look = "Whoever writes into the result writes into the input too. clone() makes a copy."
-        return Fault(Stage.SIDE_EFFECTS, headline, "a copy: memory of its own", "a view: the input's own memory", look)
-    if case["contiguous"] and not answer.contiguous:
-        headline = "The result is right, but it is not contiguous."
-        look = "permute and transpose exchange strides and leave the numbers where they are; contiguous() moves them."
-        return Fault(Stage.SIDE_EFFECTS, headline, "neighbours in memory along the last axis", "other strides", look)
     return None
 
 
@@ -116,7 +111,7 @@ def recognise(key: ExerciseKey, cases: Sequence[Answer]) -> str:
 def _same(wrong: Answer, answer: Answer, case: dict[str, Any]) -> bool:
     if wrong.outcome != answer.outcome or wrong.changed != answer.changed or wrong.raised != answer.raised:
         return False
-    if (_memory_fault(case, wrong) is None) != (_memory_fault(case, answer) is None):
+    if (memory_fault(case, wrong) is None) != (memory_fault(case, answer) is None):
         return False
     return compare(wrong.results, answer.results) is None
 

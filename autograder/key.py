@@ -21,6 +21,7 @@ from autograder.authoring import Candidate, Exercise, Lesson
 from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
+from autograder.plans import Plan
 from autograder.values import Foreign, pack, unpack
 
 FORMAT = 2
@@ -74,7 +75,7 @@ class ExerciseKey:
 
     def described(self, result: str) -> Any:
         """The axes of a named result: those of what it is the gradient of, say; None where none are known."""
-        subject = re.sub(r" in call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
+        subject = re.sub(r" (in|after) call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
         inputs = {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
         return {"result": self.returns, **inputs, **self.tensors}.get(subject)
 
@@ -107,8 +108,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
     cases = [
         {
             "label": case.label,
-            "probe": case.probe,
-            "arguments": case.arguments(Draw(seed, exercise.name, case.label)),
+            **_tried(case.arguments(Draw(seed, exercise.name, case.label)), case.probe),
             "raises": case.raises,
             "memory": exercise.memory if case.memory is None else case.memory,
             "contiguous": exercise.contiguous,
@@ -143,7 +143,12 @@ def _loop(exercise: Exercise, seed: int) -> list[dict[str, Any]]:
     if exercise.loop_arguments is None:
         return []
     drawn = [exercise.loop_arguments(Draw(seed, exercise.name, f"size {size}"), size) for size in LOOP_SIZES]
-    return [{"probe": "module" if "build" in arguments else "call", "arguments": arguments} for arguments in drawn]
+    return [_tried(arguments) for arguments in drawn]
+
+
+def _tried(arguments: dict[str, Any], probe: str = "call") -> dict[str, Any]:
+    """Arguments with the probe for them: a plan is for the probe "module" alone."""
+    return {"probe": "module" if isinstance(arguments, Plan) else probe, "arguments": arguments}
 
 
 def _answers(candidate: Candidate, question: Question) -> Answers:
@@ -167,7 +172,9 @@ def _expected(exercise: Exercise, case: dict[str, Any], answer: Answer) -> dict[
             raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference does not raise {case['raises']}.")
         return {}
     if answer.outcome != "returned":
-        raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference raised {answer.raised[:1]}.")
+        raise LessonProblem(
+            f"{exercise.name} on {case['label']!r}: the reference raised {answer.raised[:1]}: {answer.message}"
+        )
     if answer.changed:
         raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference changes its input {answer.changed}.")
     foreign = next((name for name, value in answer.results.items() if isinstance(value, Foreign)), None)

@@ -1,6 +1,7 @@
 """Probes: how a candidate is tried on a case. To add a kind, write a function and put it into `PROBES`.
 
-A probe takes the candidate, the names of its parameters, and a case's arguments; it returns named results.
+A probe takes the candidate, the names of its parameters, and a case's arguments; it yields named results one by one, so
+that those before an exception are known, and none is overwritten by what comes later.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autograder.recipes import counted_calls, fill
-from autograder.values import Foreign, record
+from autograder.recipes import counted_calls, fill, unwatched
+from autograder.values import Foreign
 
 Candidate = Callable[..., Any]
 
@@ -27,43 +28,47 @@ class Names:
     forward: Sequence[str] = field(default_factory=list)
 
 
-Probe = Callable[[Candidate, Names, dict[str, Any]], dict[str, Any]]
+Results = Iterator[tuple[str, Any]]
+Probe = Callable[[Candidate, Names, dict[str, Any]], Results]
 
 
-def call(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> dict[str, Any]:
+def call(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Results:
     """Call the candidate once; its only result is named `result`."""
     positional, by_name = as_called(candidate, names.call, arguments)
-    return {"result": candidate(*positional, **by_name)}
+    yield "result", candidate(*positional, **by_name)
 
 
-def gradients(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> dict[str, Any]:
+def gradients(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Results:
     """Call the candidate and differentiate: the `result`, and the `gradient of x` for each floating-point input."""
     inputs = {name: value for name, value in arguments.items() if _is_floating(value)}
     for value in inputs.values():
         value.requires_grad_()
-    results = call(candidate, names, arguments)
-    return {**results, **_differentiated(results["result"], inputs)}
+    positional, by_name = as_called(candidate, names.call, arguments)
+    result = candidate(*positional, **by_name)
+    yield "result", result
+    yield from _differentiated(result, inputs)
 
 
-def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> dict[str, Any]:
+def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Results:
     """Build a module and follow a plan (see `plans`).
 
-    Results: `parameters` (shapes by name), `buffers` (persistent ones, as they are at first), `zero weights` (names of
-    matrices that are zero at first), and for each call `result`, `gradient of x`, `buffer mean` and `calls of inner`,
-    with `in call 2` behind it where there are several.
+    Results: `parameters` (shapes by name), `buffers` (persistent ones, as they are at first), `unsaved buffers` and
+    `zero weights` (names of the others, and of matrices that are zero at first), and for each call `result`,
+    `gradient of x`, `buffer mean`, `buffers in the graph` (names of those that require a gradient) and `calls of
+    inner`, with `in call 2` or `after call 2` behind it where there are several.
     """
     build = arguments["build"]
     positional, by_name = as_called(candidate, names.call, by_their_names(names.call, build))
     built = candidate(*positional, **by_name)
     if not isinstance(built, nn.Module):
         kind = type(built).__name__
-        return {"parameters": Foreign(kind, f"not a module but an object of type {kind}")}
+        yield "parameters", Foreign(kind, f"not a module but an object of type {kind}")
+        return
     parameters = dict(built.named_parameters())
-    results: dict[str, Any] = {
-        "parameters": {name: tuple(parameter.shape) for name, parameter in parameters.items()},
-        "buffers": record(_persistent_buffers(built)),
-        "zero weights": [name for name, value in parameters.items() if value.dim() > 1 and not value.any()],
-    }
+    yield "parameters", {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    yield "buffers", _persistent_buffers(built)
+    yield "unsaved buffers", [name for name, _ in built.named_buffers() if name not in built.state_dict()]
+    yield "zero weights", [name for name, value in parameters.items() if value.dim() > 1 and not value.any()]
     fill(built)
     several, number = sum("positional" in step for step in arguments["steps"]) > 1, 0
     for step in arguments["steps"]:
@@ -74,29 +79,30 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> dic
                 built.to(step["dtype"])
             case _:
                 number += 1
-                suffix = f" in call {number}" if several else ""
-                results |= {f"{name}{suffix}": value for name, value in _call_module(built, names, step).items()}
-    return results
+                for name, value in _call_module(built, names, step):
+                    when = "after" if name.startswith("buffer") else "in"
+                    yield f"{name} {when} call {number}" if several else name, value
 
 
 PROBES: dict[str, Probe] = {"call": call, "gradients": gradients, "module": module}
 
 
-def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> dict[str, Any]:
-    """Call a built module as a step says; the named results, recorded at once, for a later call may overwrite them."""
+def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> Results:
+    """Call a built module as a step says."""
     inputs = {name: value for name, value in by_their_names(names.forward, step).items() if _is_floating(value)}
     differentiate = step["do"] == "differentiate"
     for value in inputs.values() if differentiate else []:
         value.requires_grad_()
-    built.zero_grad()
-    returned = built(*step["positional"], **step["keywords"])
-    results = {"result": record(returned)}
+    result = built(*step["positional"], **step["keywords"])
+    yield "result", result
     if differentiate:
         trained = {name: value for name, value in built.named_parameters() if value.requires_grad}
-        results |= _differentiated(returned, {**inputs, **trained})
-    results |= {f"buffer {name}": record(value) for name, value in _persistent_buffers(built).items()}
-    results |= {f"calls of {name or 'the module'}": count for name, count in counted_calls(built).items()}
-    return results
+        yield from _differentiated(result, {**inputs, **trained})
+    for name, value in _persistent_buffers(built).items():
+        yield f"buffer {name}", value
+    yield "buffers in the graph", [name for name, value in built.named_buffers() if value.requires_grad]
+    for name, count in counted_calls(built).items():
+        yield f"calls of {name or 'the module'}", count
 
 
 def _persistent_buffers(built: nn.Module) -> dict[str, Tensor]:
@@ -104,17 +110,19 @@ def _persistent_buffers(built: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in built.state_dict().items() if name not in parameters}
 
 
-def _differentiated(result: Any, inputs: dict[str, Tensor]) -> dict[str, Any]:
+def _differentiated(result: Any, inputs: dict[str, Tensor]) -> Results:
     """The gradient of each input, of a weighted sum of all that was returned; None where none arrives."""
-    terms = [_weighted_sum(tensor) for tensor in _tensors(result) if tensor.requires_grad]
-    if not terms:
-        return {f"gradient of {name}": None for name in inputs}
+    found: Sequence[Any] = [None] * len(inputs)
     try:
-        found = torch.autograd.grad(terms, list(inputs.values()), allow_unused=True)
+        with unwatched():
+            terms = [_weighted_sum(tensor) for tensor in _tensors(result) if tensor.requires_grad]
+            if terms:
+                found = torch.autograd.grad(terms, list(inputs.values()), allow_unused=True)
     except RuntimeError as error:
         message = str(error).partition(". ")[0]
-        return {f"gradient of {name}": Foreign("error", f"an error ({message})") for name in inputs}
-    return {f"gradient of {name}": record(value) for name, value in zip(inputs, found, strict=True)}
+        found = [Foreign("error", f"an error ({message})")] * len(inputs)
+    for name, value in zip(inputs, found, strict=True):
+        yield f"gradient of {name}", value
 
 
 def _weighted_sum(tensor: Tensor) -> Tensor:

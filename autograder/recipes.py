@@ -5,6 +5,7 @@ Weights are filled from each parameter's name and shape, the same for everyone, 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -121,12 +122,17 @@ def fill(module: nn.Module) -> nn.Module:
 
     Matrices have a standard deviation of 1/√fan_in, vectors of 1: none is trivial, and no layer explodes.
     """
-    with torch.no_grad():
+    with torch.no_grad(), unwatched():
         for name, parameter in module.named_parameters():
             fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
             values = Draw(0, name, str(tuple(parameter.shape))).normal(*parameter.shape, std=max(fan_in, 1) ** -0.5)
             parameter.copy_(values)
     return module
+
+
+def unwatched() -> AbstractContextManager[None]:
+    """Within it, torch functions are the probe's own, and do not count as the candidate's."""
+    return torch._C.DisableTorchFunction()
 
 
 def aspects(module: nn.Module) -> dict[str, Any]:

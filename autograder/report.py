@@ -17,8 +17,8 @@ class Stage(IntEnum):
     CALLABLE = 1
     SIGNATURE = 2
     FORBIDDEN = 3
-    RAN = 4
-    STATE = 5
+    STATE = 4
+    RAN = 5
     TYPE = 6
     DTYPE = 7
     AXES = 8

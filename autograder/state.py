@@ -50,7 +50,7 @@ def _compare_names(expected: dict[str, Any], yours: dict[str, Any]) -> Fault | N
         missing = [name for name in wanted if name not in came]
         if missing:
             headline = f"Your module has no {kind} `{missing[0]}`."
-            look = _look(kind, missing[0] in elsewhere, bool(came))
+            look = _look(kind, missing[0] in elsewhere, missing[0] in yours["unsaved buffers"], bool(came))
             return Fault(Stage.STATE, headline, _listed(wanted, kind), _listed(came, kind), look)
         extra = [name for name in came if name not in wanted]
         if extra and kind == "parameter":
@@ -60,11 +60,13 @@ def _compare_names(expected: dict[str, Any], yours: dict[str, Any]) -> Fault | N
     return None
 
 
-def _look(kind: str, elsewhere: bool, others: bool) -> str:
+def _look(kind: str, elsewhere: bool, unsaved: bool, others: bool) -> str:
     if elsewhere and kind == "parameter":
         return "It is a buffer of yours: a buffer is kept, and not trained."
     if elsewhere:
         return "It is a parameter of yours: an optimizer would train it."
+    if unsaved:
+        return "It is a buffer of yours that is not saved: persistent=False leaves it out of the state_dict()."
     if kind == "buffer":
         return "A tensor that is a mere attribute is not saved and does not move with the module: register_buffer."
     if others:

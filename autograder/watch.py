@@ -137,7 +137,8 @@ def names_used(candidate: Any) -> set[str]:
     kinds = candidate.__mro__ if isinstance(candidate, type) else ()
     found = {kind.__name__ for kind in kinds if kind.__module__.startswith("torch.")}
     seen: set[CodeType] = set()
-    waiting = list(_code_of(candidate))
+    inherited = [kind for kind in kinds if not kind.__module__.startswith(("torch.", "builtins"))]
+    waiting = [code for each in (candidate, *inherited) for code in _code_of(each)]
     while waiting:
         code = waiting.pop()
         if code in seen:
@@ -166,7 +167,9 @@ def _code_of(value: Any) -> Iterator[CodeType]:
 
 def namespace_of(candidate: Any) -> dict[str, Any] | None:
     """The global names of the code that a candidate was written in; None for one not written in Python."""
-    function = getattr(candidate, "forward", candidate)
+    methods = vars(candidate).values() if isinstance(candidate, type) else ()
+    function = next((method for method in methods if isinstance(method, FunctionType)), candidate)
+    function = getattr(function, "forward", function)
     for _ in range(10):  # a decorated function is wrapped, a partial one keeps the original in .func
         inner = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
         if inner is None:

@@ -35,7 +35,7 @@ ROWS = [
         "tracing",
     ],
     ["answers", "authoring", "compare"],
-    ["state"],
+    ["state", "effects"],
     ["key"],
     ["judge"],
     ["text", "html"],
