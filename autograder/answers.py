@@ -140,7 +140,11 @@ def unusable(candidate: Any, question: Question) -> Answers | None:
 
 def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: float) -> Answer:
     """Try a candidate on one case."""
-    given = made(clone(case["arguments"]))
+    try:
+        given = made(clone(case["arguments"]), namespace_of(candidate) or {})
+    except Exception as error:  # a block of the learner's own that is missing, or cannot be built
+        outcome, message, frames = _explain(error, candidate, question.name)
+        return Answer("raised" if outcome == "unattempted" else outcome, {}, [type(error).__name__], message, frames)
     inputs = inputs_of(question.names, given)
     before = {name: _seen(value) for name, value in inputs.items()}
     printed = Capped()
@@ -207,7 +211,7 @@ def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds
     counts = []
     for case in question.loop:
         try:
-            given = made(clone(case["arguments"]))
+            given = made(clone(case["arguments"]), namespace_of(candidate) or {})
             steps = Steps(namespace_of(candidate))
             with _contained(Capped()), time_limit(seconds), Calls() as calls, steps:
                 for _ in PROBES[case["probe"]](candidate, question.names, given):

@@ -33,9 +33,9 @@ from autograder.draw import Draw
 from autograder.errors import LessonProblem
 from autograder.plans import built
 from autograder.quiet import quiet
-from autograder.values import Recipe
+from autograder.values import Own, Recipe
 
-__all__ = ["Case", "Exercise", "Lesson", "Misconception", "built", "load_lesson", "recipe"]
+__all__ = ["Case", "Exercise", "Lesson", "Misconception", "Own", "built", "load_lesson", "recipe"]
 
 Candidate = Callable[..., Any]
 DrawArguments = Callable[[Draw], dict[str, Any]]
@@ -127,13 +127,15 @@ class Exercise:
         return add
 
 
-def recipe(name: str, *arguments: Any, frozen: Sequence[str] = (), hooked: Sequence[str] = ()) -> Recipe:
+def recipe(
+    name: str, *arguments: Any, frozen: Sequence[str] = (), hooked: Sequence[str] = (), own: bool = False
+) -> Recipe:
     """A module that a case hands to a candidate: `recipe("Sequential", recipe("Linear", 3, 5), recipe("ReLU"))`.
 
-    `name` is a class of torch.nn or of `recipes.SPECIMENS`. `frozen` names parameters that are not trained, `hooked`
-    submodules that carry a forward hook from the start.
+    `name` is a class of torch.nn or of `recipes.SPECIMENS`, or with `own=True` one of the candidate's own notebook.
+    `frozen` names parameters that are not trained, `hooked` submodules that carry a forward hook from the start.
     """
-    return Recipe(name, list(arguments), list(frozen), list(hooked))
+    return Recipe(name, list(arguments), list(frozen), list(hooked), own)
 
 
 @dataclass(frozen=True)

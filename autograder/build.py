@@ -32,7 +32,7 @@ from autograder.notebook import DEMONSTRATION
 
 ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
-KEY_MODULES = ("answers", "axes", "draw", "key", "plans", "probes", "recipes", "values", "watch")
+KEY_MODULES = ("answers", "axes", "draw", "dropout", "key", "plans", "probes", "recipes", "values", "watch")
 FIGURE_MODULES = tuple(f"drawing/{path.stem}" for path in sorted((ENGINE / "drawing").glob("*.py")))
 BUILD_MODULES = ("build",)
 SOLUTION = "### BEGIN SOLUTION"

@@ -33,6 +33,8 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
 
     `described` is the reference's annotation as `axes.describe` gives it; `what` names the value in the fault's text.
     """
+    if isinstance(expected, Foreign):
+        return None if expected == yours else _wrong_type(expected.text, yours, what)
     if isinstance(expected, Tensor):
         return _compare_tensors(expected, yours, described if isinstance(described, dict) else {}, what)
     if isinstance(expected, float):

@@ -177,12 +177,17 @@ def _expected(exercise: Exercise, case: dict[str, Any], answer: Answer) -> dict[
         )
     if answer.changed:
         raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference changes its input {answer.changed}.")
-    foreign = next((name for name, value in answer.results.items() if isinstance(value, Foreign)), None)
+    foreign = next((name for name, value in answer.results.items() if _is_no_data(value)), None)
     if foreign is not None:
         raise LessonProblem(
             f"{exercise.name} on {case['label']!r}: the reference's {foreign} is {answer.results[foreign].text}."
         )
     return answer.results
+
+
+def _is_no_data(value: Any) -> bool:
+    """A meta tensor is no data either, but tells its shape, and is asked for where a network is too large to be run."""
+    return isinstance(value, Foreign) and not value.text.startswith("a meta tensor")
 
 
 def to_bytes(key: Key) -> bytes:

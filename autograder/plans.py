@@ -1,6 +1,7 @@
 """Plans: what is done with a module in one case, as data.
 
 `built(3, momentum=0.2).call(x).eval().differentiate(y)` builds the module, fills its weights, calls it, and so on.
+In training dropout drops the same places for everyone.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ class Plan(dict[str, Any]):
     def to(self, dtype: torch.dtype) -> Plan:
         """Convert parameters and buffers."""
         return self._then("to", dtype=dtype)
+
+    def meta(self) -> Plan:
+        """Build on the meta device, where tensors have shapes and no numbers: for networks too large to be filled."""
+        self["device"] = "meta"
+        return self
 
     def _then(self, do: str, **more: Any) -> Plan:
         self["steps"].append({"do": do, **more})

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autograder.dropout import SteadyDropout
 from autograder.recipes import counted_calls, fill, unwatched
 from autograder.values import Foreign
 
@@ -59,7 +60,9 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
     """
     build = arguments["build"]
     positional, by_name = as_called(candidate, names.call, by_their_names(names.call, build))
-    built = candidate(*positional, **by_name)
+    device = torch.device(arguments.get("device", "cpu"))
+    with device:
+        built = candidate(*positional, **by_name)
     if not isinstance(built, nn.Module):
         kind = type(built).__name__
         yield "parameters", Foreign(kind, f"not a module but an object of type {kind}")
@@ -68,7 +71,10 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
     yield "parameters", {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     yield "buffers", _persistent_buffers(built)
     yield "unsaved buffers", [name for name, _ in built.named_buffers() if name not in built.state_dict()]
-    yield "zero weights", [name for name, value in parameters.items() if value.dim() > 1 and not value.any()]
+    yield (
+        "zero weights",
+        [name for name, value in parameters.items() if value.dim() > 1 and not (value.is_meta or value.any())],
+    )
     fill(built)
     several, number = sum("positional" in step for step in arguments["steps"]) > 1, 0
     for step in arguments["steps"]:
@@ -79,6 +85,7 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
                 built.to(step["dtype"])
             case _:
                 number += 1
+                step = {**step, "positional": [_on(device, value) for value in step["positional"]]}
                 for name, value in _call_module(built, names, step):
                     when = "after" if name.startswith("buffer") else "in"
                     yield f"{name} {when} call {number}" if several else name, value
@@ -93,7 +100,8 @@ def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> Result
     differentiate = step["do"] == "differentiate"
     for value in inputs.values() if differentiate else []:
         value.requires_grad_()
-    result = built(*step["positional"], **step["keywords"])
+    with SteadyDropout():
+        result = built(*step["positional"], **step["keywords"])
     yield "result", result
     if differentiate:
         trained = {name: value for name, value in built.named_parameters() if value.requires_grad}
@@ -139,6 +147,10 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
     elif isinstance(value, dict):
         yield from _tensors(list(value.values()))
+
+
+def _on(device: torch.device, value: Any) -> Any:
+    return value.to(device) if isinstance(value, Tensor) and device.type == "meta" else value
 
 
 def _is_floating(value: Any) -> bool:

@@ -5,6 +5,7 @@ Weights are filled from each parameter's name and shape, the same for everyone, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.draw import Draw
-from autograder.values import Recipe, record
+from autograder.values import Own, Recipe, record
 
 
 class Twice(nn.Module):
@@ -95,20 +96,32 @@ class CountCalls:
         self.count += 1
 
 
-def made(value: Any) -> Any:
-    """`value` with a fresh module in place of every recipe in it."""
+def made(value: Any, namespace: Mapping[str, Any]) -> Any:
+    """`value` with a fresh module in place of every recipe in it, and with what the candidate's `namespace` defines.
+
+    Raises NameError where it does not define what is asked for.
+    """
     if isinstance(value, Recipe):
-        return fill(_make(value))
+        return fill(_make(value, namespace))
+    if isinstance(value, Own):
+        return _own(value.name, namespace)
     if isinstance(value, list | tuple):
-        return type(value)(made(item) for item in value)
+        return type(value)(made(item, namespace) for item in value)
     if isinstance(value, dict):
-        return {name: made(item) for name, item in value.items()}
+        return {name: made(item, namespace) for name, item in value.items()}
     return value
 
 
-def _make(recipe: Recipe) -> nn.Module:
-    kind = SPECIMENS.get(recipe.name) or getattr(nn, recipe.name)
-    parts = [_make(part) if isinstance(part, Recipe) else part for part in recipe.arguments]
+def _own(name: str, namespace: Mapping[str, Any]) -> Any:
+    if name not in namespace:
+        raise NameError(f"this exercise builds on your `{name}`, which is not defined: run the cell that defines it")
+    return namespace[name]
+
+
+def _make(recipe: Recipe, namespace: Mapping[str, Any]) -> nn.Module:
+    known = SPECIMENS.get(recipe.name) or getattr(nn, recipe.name, None)
+    kind: Any = _own(recipe.name, namespace) if recipe.own else known
+    parts = [_make(part, namespace) if isinstance(part, Recipe) else made(part, namespace) for part in recipe.arguments]
     module: nn.Module = kind(*parts)
     for name in recipe.frozen:
         module.get_parameter(name).requires_grad_(False)
@@ -124,6 +137,8 @@ def fill(module: nn.Module) -> nn.Module:
     """
     with torch.no_grad(), unwatched():
         for name, parameter in module.named_parameters():
+            if parameter.is_meta:
+                continue
             fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
             values = Draw(0, name, str(tuple(parameter.shape))).normal(*parameter.shape, std=max(fan_in, 1) ** -0.5)
             parameter.copy_(values)

@@ -42,8 +42,9 @@ class Outline:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A module as data: its class's `name`, in torch.nn or among `recipes.SPECIMENS`, and what it is built with.
+    """A module as data: its class's `name`, and what it is built with.
 
+    The name is one of torch.nn or of `recipes.SPECIMENS`; of an `own` one it is a name in the candidate's own notebook.
     `frozen` names parameters that are not trained, `hooked` submodules that carry a forward hook from the start ("" is
     the module itself).
     """
@@ -52,6 +53,14 @@ class Recipe:
     arguments: list[Any] = field(default_factory=list)
     frozen: list[str] = field(default_factory=list)
     hooked: list[str] = field(default_factory=list)
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Own:
+    """Something that the candidate's own notebook defines, by its name: a block that a network is built from, say."""
+
+    name: str
 
 
 def record(value: object) -> Any:
@@ -63,7 +72,7 @@ def _record(value: object, depth: int, leaves: list[int]) -> Any:
     leaves[0] -= 1
     if leaves[0] < 0 or depth < 0:
         return Foreign(_type_name(value), "more values than an answer can hold")
-    if value is None or isinstance(value, bool | torch.dtype | Foreign | Outline | Recipe):
+    if value is None or isinstance(value, bool | torch.dtype | Foreign | Outline | Recipe | Own):
         return value
     if isinstance(value, Tensor):
         return _record_tensor(value)
@@ -182,7 +191,9 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Foreign):
         return {"foreign": [value.kind, value.text]}
     if isinstance(value, Recipe):
-        return {"recipe": [value.name, _encode(value.arguments, tensors), value.frozen, value.hooked]}
+        return {"recipe": [value.name, _encode(value.arguments, tensors), value.frozen, value.hooked, value.own]}
+    if isinstance(value, Own):
+        return {"own": value.name}
     if isinstance(value, Outline):
         return {"outline": [str(value.dtype).removeprefix("torch."), list(value.shape)]}
     return value
@@ -205,8 +216,10 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
             return _dtype(name)
         case "foreign", [kind, text]:
             return Foreign(str(kind), str(text))
-        case "recipe", [name, arguments, frozen, hooked]:
-            return Recipe(str(name), _decode(arguments, tensors), list(frozen), list(hooked))
+        case "recipe", [name, arguments, frozen, hooked, own]:
+            return Recipe(str(name), _decode(arguments, tensors), list(frozen), list(hooked), bool(own))
+        case "own", name:
+            return Own(str(name))
         case "outline", [name, shape]:
             return Outline(_dtype(name), tuple(int(size) for size in shape))
     raise ValueError(f"unknown form {list(value)}")

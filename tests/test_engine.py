@@ -27,6 +27,7 @@ ROWS = [
         "draw",
         "watch",
         "plans",
+        "dropout",
         "recipes",
         "probes",
         "report",

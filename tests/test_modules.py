@@ -59,11 +59,32 @@ def turned(x: Float[Tensor, "batch feature"]) -> Float[Tensor, "feature batch"]:
 
 def parts_of(module: nn.Module) -> int:
     return len(list(module.children()))
+
+
+class Block(nn.Module):
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(d, d)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        return self.dropout(self.linear(x).relu())
+
+
+class Tower(nn.Module):
+    def __init__(self, block: type[nn.Module], d: int, depth: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*[block(d) for _ in range(depth)])
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        return self.blocks(x)
 """
 
 CHECKS = """
-from autograder.authoring import Exercise, built, recipe
+from autograder.authoring import Exercise, Own, built, recipe
 
+block = Exercise("Block")
+tower = Exercise("Tower", needs=["Block"])
 scale = Exercise("Scale", forbids=["Linear"])
 rows_of = Exercise("rows_of", memory="view")
 doubled = Exercise("doubled")
@@ -83,6 +104,18 @@ def _(draw):
 def _(draw):
     import torch
     return built(2, 3).to(torch.float64).call(draw.normal(3, 2, dtype=torch.float64))
+
+@block.case("training and evaluation")
+def _(draw):
+    return built(6).differentiate(draw.normal(5, 6)).eval().call(draw.normal(2, 6))
+
+@tower.case("two blocks of one's own")
+def _(draw):
+    return built(Own("Block"), 4, 2).call(draw.normal(3, 4))
+
+@tower.case("too large to be filled")
+def _(draw):
+    return built(Own("Block"), 30_000, 4).meta().call(draw.normal(1, 1).expand(2, 30_000))
 
 @rows_of.case("a matrix")
 def _(draw):
@@ -347,7 +380,7 @@ def test_recipes_and_plans_cross_as_bytes() -> None:
     plan = built(inner, factor=2.0).call(torch.ones(2)).to(torch.float16).eval()
     assert identical(unpack(pack(plan)), dict(plan))
     assert isinstance(plan, Plan)
-    module = made(inner)
+    module = made(inner, {})
     assert isinstance(module, nn.Sequential)
     assert not module[0].bias.requires_grad
     assert len(module[1]._forward_hooks) == 1
@@ -390,3 +423,58 @@ def test_an_exercise_that_wants_a_class_says_so_in_its_heading(key: Key) -> None
     assert key.exercise("Scale").heading == "class Scale(nn.Module)"
     assert key.exercise("rows_of").heading == "def rows_of(x)"
     assert Exercise("x").memory == ""
+
+
+class Block(nn.Module):
+    """A block with dropout, whose class attributes say what is done otherwise than asked."""
+
+    p = 0.5
+    before = False
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(d, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.before:
+            return self.linear(nn.functional.dropout(x, self.p, self.training)).relu()
+        return torch.dropout(self.linear(x).relu(), self.p, self.training)
+
+
+def test_dropout_drops_the_same_places_for_everyone_so_its_place_and_its_p_are_seen(key: Key) -> None:
+    assert report_on(key, "Block", Block).status == "passed"
+    for wrong in ({"p": 0.4}, {"p": 0.0}, {"before": True}):
+        report = report_on(key, "Block", type("Block", (Block,), wrong))
+        assert report.status == "failed", wrong
+        assert "values of the result in call 1 differ" in told(report)
+
+
+class Tower(nn.Module):
+    def __init__(self, block: type[nn.Module], d: int, depth: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([block(d) for _ in range(depth)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class ShortTower(Tower):
+    def __init__(self, block: type[nn.Module], d: int, depth: int) -> None:
+        super().__init__(block, d, min(depth, 2))
+
+
+def test_a_network_is_built_from_the_learners_own_block_and_its_size_is_seen_without_its_memory(key: Key) -> None:
+    report = report_on(key, "Tower", Tower)
+    assert report.status == "passed", text.render(report)
+    assert told(report_on(key, "Tower", ShortTower)) == "Your module has no parameter `blocks.2.linear.weight`."
+
+
+def test_a_block_that_is_missing_is_named(key: Key) -> None:
+    namespace: dict[str, Any] = {"nn": nn}
+    exec("class Tower(nn.Module):\n    def __init__(self, block, d, depth):\n        super().__init__()", namespace)
+    report = report_on(key, "Tower", namespace["Tower"])
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    assert "builds on your `Block`, which is not defined" in report.first_failure.fault.yours
