@@ -14,7 +14,7 @@ from autograder.drawing.paper import SIZE, SMALL, fitting, rectangle, small, tex
 from autograder.drawing.volume import edges, extent, solid
 
 CHIP = 20  # px, the height of an axis
-HEAD = 15  # px, the height of a name
+HEAD = 14  # px, the height of a name
 PAD = 6  # px, on both sides of an axis's label
 CHANNELS = ("channel", "c_in", "c_out", "c_mid", "feature")
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import drawsvg
 
 from autograder.drawing.box import Box
 from autograder.drawing.colours import FAULT, INK, PAPER
+from autograder.drawing.columns import Columns, in_columns
 from autograder.drawing.layout import Edge, Node, arrange
 from autograder.drawing.paper import MARGIN, SIZE, WIDEST, Figure, fitting, path, sentence, text_width, write
 from autograder.drawing.pictures import ROOMS, FramedBox, Picture, StepEnd, StepLabel
 from autograder.drawing.steps import Arrow, diagram_text, in_order, layers_of
 
-TALLEST = 1300  # px; what is taller goes on in a column to the right, where there is room
-GUTTER = 30  # px between columns
+PAGE = WIDEST - 2 * MARGIN
 DASHES = {"view": "5 3", "in place": "9 3 2 3"}
 WIDTHS = {"copy": 2.4}
 
@@ -36,9 +35,12 @@ def diagram(boxes: Mapping[str, Box], arrows: Sequence[Arrow], title: str = "") 
 _Maker = tuple[int, Callable[[int], Picture]]  # the layer, and what makes the picture for how crowded that is
 
 
-@dataclass(eq=False)
 class _Placed(Node):
-    picture: Picture | None = None
+    """A node with its picture."""
+
+    def __init__(self, layer: int, picture: Picture) -> None:
+        super().__init__(layer, picture.width, picture.height, picture.port, picture.gap)
+        self.picture = picture
 
 
 def _is(node: Node, kind: type) -> bool:
@@ -59,78 +61,90 @@ class _Diagram:
         for key in place:
             uses = [step for arrow, step in zip(arrows, steps, strict=True) if key in arrow.inputs]
             passing.update(range(place[key] + 1, max(uses, default=0)))
-        nodes = _fitted(makers, passing)
+        for crowded in range(len(ROOMS)):
+            self._arrange(place, ends, _fitted(makers, passing, crowded))
+            if self.width <= PAGE:
+                break
+        else:
+            self._arrange(place, ends, _fitted(makers, passing, crowded), bends=True)
+        self.columns = self._stack()
+
+    def _arrange(
+        self, place: Mapping[str, int], ends: Sequence[int], nodes: list[_Placed], bends: bool = False
+    ) -> None:
         tensors, labels = dict(zip(place, nodes, strict=False)), nodes[len(place) :]
         edges: list[tuple[Edge, Arrow]] = []
-        for arrow, label in zip(arrows, labels, strict=False):
+        for arrow, label in zip(self.arrows, labels, strict=False):
             edges += [((tensors[key], label), arrow) for key in dict.fromkeys(arrow.inputs)]
             edges += [((label, tensors[key]), arrow) for key in arrow.outputs]
-        edges += [((labels[i], end), arrows[i]) for i, end in zip(ends, nodes[len(place) + len(arrows) :], strict=True)]
+        lasts = nodes[len(place) + len(self.arrows) :]
+        edges += [((labels[i], last), self.arrows[i]) for i, last in zip(ends, lasts, strict=True)]
         self.nodes = nodes
-        self.layers, ways = arrange(nodes, [edge for edge, _ in edges], WIDEST - 2 * MARGIN)
+        self.layers, ways = arrange(nodes, [edge for edge, _ in edges], bends)
         self.styles: dict[Edge, set[Arrow]] = {}
         for way, (_, arrow) in zip(ways, edges, strict=True):
             for short in way:
                 self.styles.setdefault(short, set()).add(arrow)
-        self.tops = self._stack()
 
-    def _stack(self) -> list[tuple[float, float]]:
-        """The top of each layer and its bottom."""
+    @property
+    def width(self) -> float:
+        return max(node.x + node.width for layer in self.layers for node in layer)
+
+    def _stack(self) -> Columns:
         y = float(MARGIN + (20 if self.title else 0))
-        tops = []
+        tops, bottoms = [], []
         for layer in self.layers:
-            bottom = y + max((node.height for node in layer), default=0)
-            tops.append((y, bottom))
+            tops.append(y)
+            bottoms.append(y + max((node.height for node in layer), default=0))
             slant = max((abs(node.line - other.line) for node in layer for other in node.below), default=0)
-            arrows = any(not node.passing and not _is(node, StepLabel)
-                         for node in layer for node in node.below)  # fmt: skip
-            y = bottom + (10 if arrows else 4) + (min(26, 8 + slant * 0.06) if slant > 1 else 0)
-        return tops
+            arrows = any(not _is(node, StepLabel) for node in layer for other in node.below if not other.passing)
+            y = bottoms[-1] + (9 if arrows else 4) + (min(26, 8 + slant * 0.06) if slant > 1 else 0)
+        return in_columns(self.layers, tops, bottoms, PAGE)
 
     def draw(self) -> Figure:
-        width = max(node.x + node.width for layer in self.layers for node in layer)
-        width = max(width, text_width(self.title, bold=True)) + 2 * MARGIN
-        paper = Figure(
-            width,
-            self.tops[-1][1] + MARGIN,
-            self._description(),
-            diagram_text(self.boxes, self.arrows, self.title),
-            self.title,
-        )
+        """The whole diagram."""
+        width = max(self.width, text_width(self.title, bold=True)) + 2 * MARGIN
+        text = diagram_text(self.boxes, self.arrows, self.title)
+        paper = Figure(width, max(self.columns.bottoms) + MARGIN, self._description(), text, self.title)
         if self.title:
             write(paper, self.title, MARGIN, MARGIN + SIZE, font_weight="bold")
         page = drawsvg.Group(transform=f"translate({MARGIN} 0)")
         paper.append(page)
         for (upper, lower), arrows in self.styles.items():
-            self._line(page, upper, lower, arrows.pop() if len(arrows) == 1 else None)
+            self._line(page, upper, lower, next(iter(arrows)) if len(arrows) == 1 else None)
         for node in self.nodes:
-            assert node.picture is not None
-            node.picture.draw(page, node.x, self.tops[node.layer][0])
+            node.picture.draw(page, node.x, self.columns.tops[node.layer])
         return paper
 
     def _line(self, page: drawsvg.Group, upper: Node, lower: Node, arrow: Arrow | None) -> None:
-        joined = arrow is not None and len(arrow.inputs) > 1 and not _is(lower, FramedBox)
-        memory = arrow.memory if arrow and not joined else ""
+        """One short edge; lines that several steps share are plain."""
+        joins = arrow is not None and len(arrow.inputs) > 1 and not _is(lower, FramedBox)
+        memory = arrow.memory if arrow and not joins else ""
         colour = FAULT.line if arrow and arrow.failed else INK
-        top, bottom = self.tops[upper.layer]
-        end, _ = self.tops[lower.layer]
-        label = _is(upper, StepLabel)
-        start = top if label or upper.passing else top + upper.height
-        way = f"M{upper.line:.1f} {start:.1f}V{bottom:.1f}"
-        if abs(upper.line - lower.line) < 0.6:
-            way = f"M{upper.line:.1f} {start:.1f}V{end:.1f}"
-        else:
-            middle = (bottom + end) / 2
-            way += f"C{upper.line:.1f} {middle:.1f} {lower.line:.1f} {middle:.1f} {lower.line:.1f} {end:.1f}"
-        style = {"stroke": colour, "stroke_width": WIDTHS.get(memory, 1.2)}
+        style: dict[str, object] = {"stroke": colour, "stroke_width": WIDTHS.get(memory, 1.2)}
         if memory in DASHES:
             style["stroke_dasharray"] = DASHES[memory]
-        path(page, way, **style)
+        path(page, self._way(upper, lower), **style)
+        end = self.columns.tops[lower.layer]
         if _is(lower, FramedBox):
             fill = PAPER if memory == "view" else colour
             page.append(drawsvg.Path(f"M{lower.line:.1f} {end:.1f}l-4 -7h8z", fill=fill, stroke=colour))
-        elif arrow and len(arrow.inputs) > 1 and _is(lower, StepLabel):
+        elif joins and not lower.passing:
             page.append(drawsvg.Circle(round(lower.line, 1), round(end, 1), 3, fill=colour))
+
+    def _way(self, upper: Node, lower: Node) -> str:
+        columns = self.columns
+        top, bottom, end = columns.tops[upper.layer], columns.bottoms[upper.layer], columns.tops[lower.layer]
+        start = top if upper.passing or _is(upper, StepLabel) else top + upper.height
+        if columns.column[upper.layer] != columns.column[lower.layer]:
+            gutter = columns.gutter(columns.column[lower.layer])
+            turns = f"V{bottom + 6:.1f}H{gutter:.1f}V{end - 8:.1f}H{lower.line:.1f}V{end:.1f}"
+            return f"M{upper.line:.1f} {start:.1f}{turns}"
+        if abs(upper.line - lower.line) < 0.6:
+            return f"M{upper.line:.1f} {start:.1f}V{end:.1f}"
+        middle = (bottom + end) / 2
+        curve = f"C{upper.line:.1f} {middle:.1f} {lower.line:.1f} {middle:.1f} {lower.line:.1f} {end:.1f}"
+        return f"M{upper.line:.1f} {start:.1f}V{bottom:.1f}{curve}"
 
     def _description(self) -> str:
         made = {key for arrow in self.arrows for key in arrow.outputs}
@@ -147,17 +161,16 @@ def _listed(boxes: Sequence[Box], most: int = 4) -> str:
     return ", ".join(shown) + (f" and {len(boxes) - most} more" if len(boxes) > most else "") or "nothing"
 
 
-def _fitted(makers: Sequence[_Maker], passing: Mapping[int, int]) -> list[_Placed]:
-    """A node for each picture, as roomy as its layer allows, which some lines pass."""
+def _fitted(makers: Sequence[_Maker], passing: Mapping[int, int], crowded: int) -> list[_Placed]:
+    """A node for each picture, as roomy as its layer allows, which some lines pass. `crowded` is how narrow pictures
+    are where three or more stand side by side."""
     pictures: dict[int, Picture] = {}
     for layer in {layer for layer, _ in makers}:
         members = [i for i, (other, _) in enumerate(makers) if other == layer]
-        for crowded in range(len(ROOMS)):
-            made = [makers[i][1](crowded) for i in members]
-            if sum(one.width + one.gap for one in made) + 15 * passing.get(layer, 0) <= WIDEST - 2 * MARGIN:
+        for level in range(crowded if len(members) > 2 else 0, len(ROOMS)):
+            made = [makers[i][1](level) for i in members]
+            if sum(one.width + one.gap for one in made) + 15 * passing.get(layer, 0) <= PAGE:
                 break
         pictures.update(zip(members, made, strict=True))
-    return [
-        _Placed(layer, one.width, one.height, one.port, one.gap, picture=one)
-        for (layer, _), one in ((makers[i], pictures[i]) for i in range(len(makers)))
-    ]
+    placed = [(layer, pictures[i]) for i, (layer, _) in enumerate(makers)]
+    return [_Placed(layer, picture) for layer, picture in placed]

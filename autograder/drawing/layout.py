@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
 
 SWEEPS = 12
@@ -40,22 +39,18 @@ Edge = tuple[Node, Node]
 Layers = list[list[Node]]
 
 
-def arrange(nodes: Sequence[Node], edges: Sequence[Edge], page: float) -> tuple[Layers, list[list[Edge]]]:
-    """Give every node its x, from 0 up, within `page` px where that is enough: the layers, from left to right, and the
-    short edges that each edge consists of.
+def arrange(nodes: Sequence[Node], edges: Sequence[Edge], bends: bool = False) -> tuple[Layers, list[list[Edge]]]:
+    """Give every node its x, from 0 up: the layers, from left to right, and the short edges that each edge is made of.
 
-    Edges lead downwards: from a layer to a later one.
+    Edges lead downwards, from a layer to a later one. With `bends` a line may bend where it begins to pass layers,
+    which takes less room.
     """
     layers: Layers = [[] for _ in range(max(node.layer for node in nodes) + 1)]
     for node in nodes:
         layers[node.layer].append(node)
     ways = _connect(layers, edges)
     _sort(layers)
-    _shift(layers, page)
-    left = min(node.x for layer in layers for node in layer)
-    for layer in layers:
-        for node in layer:
-            node.x -= left
+    _place(layers, _chains(layers, bends))
     return layers, ways
 
 
@@ -110,101 +105,79 @@ def _crossings(layers: Layers) -> int:
     return total
 
 
-def _shift(layers: Layers, page: float) -> None:
-    """Move each layer towards its neighbours, within the page where it is wide enough; then make lines straight."""
-    page = max(page, *(_width(layer) for layer in layers))
+Chain = list[Node]
+
+
+def _place(layers: Layers, chains: Sequence[Chain]) -> None:
+    """Give each chain one straight line: halfway between the leftmost and the rightmost places, then near to what it is
+    connected with."""
+    of = {id(node): i for i, chain in enumerate(chains) for node in chain}
+    before: list[list[tuple[int, float]]] = [[] for _ in chains]  # for each chain those to its left, and how far off
+    behind: list[list[tuple[int, float]]] = [[] for _ in chains]
     for layer in layers:
-        _settle(layer, [page / 2] * len(layer), page)
-    for sweep in range(SWEEPS):
-        for layer in layers if sweep % 2 == 0 else layers[::-1]:
-            wanted = []
-            for node in layer:
-                near = [*node.above, *node.below] if sweep > 1 else node.below if sweep else node.above
-                near = near or [*node.above, *node.below] or [node]
-                weights = [_weight(node, other) for other in near]
-                wanted.append(sum(w * other.line for w, other in zip(weights, near, strict=True)) / sum(weights))
-            _settle(layer, wanted, page)
-    chains = _chains(layers)
+        for left, right in pairwise(layer):
+            apart = left.width - left.port + left.gap + right.port
+            before[of[id(right)]].append((of[id(left)], apart))
+            behind[of[id(left)]].append((of[id(right)], apart))
+    least = [max(node.port for node in chain) for chain in chains]
+    order = _outwards(before)
+    for i in order:
+        least[i] = max([least[i], *(least[j] + apart for j, apart in before[i])])
+    page = max(line + node.width - node.port for line, chain in zip(least, chains, strict=True) for node in chain)
+    most = [min(page - node.width + node.port for node in chain) for chain in chains]
+    for i in reversed(order):
+        most[i] = min([most[i], *(most[j] - apart for j, apart in behind[i])])
+    lines = [(low + high) / 2 for low, high in zip(least, most, strict=True)]
     for _ in range(SWEEPS):
-        for chain in chains:
-            _straighten(chain, layers, page)
+        for i in [*order, *reversed(order)]:
+            near = [lines[of[id(other)]] for node in chains[i] for other in (*node.above, *node.below)]
+            near = [line for line in near if line != lines[i]]
+            low = max([max(node.port for node in chains[i]), *(lines[j] + apart for j, apart in before[i])])
+            high = min([min(page - n.width + n.port for n in chains[i]), *(lines[j] - apart for j, apart in behind[i])])
+            if near:
+                lines[i] = min(max(sum(near) / len(near), low), high)
+    for line, chain in zip(lines, chains, strict=True):
+        for node in chain:
+            node.x = line - node.port
 
 
-def _chains(layers: Layers) -> list[list[Node]]:
-    """Nodes below each other that one straight line can go through, each in one chain, the longest first."""
-    chain_of: dict[int, list[Node]] = {}
-    for layer in layers:
-        taken: set[int] = set()
-        for node in layer:
-            free = [other for other in node.above if id(other) not in taken]
-            # a branch goes straight on rather than the line that passes it, and a line that passes goes on as it came
-            best = min(free, key=partial(_turn, node), default=None)
-            if best is None:
-                chain_of[id(node)] = [node]
-            else:
-                taken.add(id(best))
-                chain_of[id(node)] = chain_of[id(best)]
-                chain_of[id(node)].append(node)
-    unique = {id(chain): chain for chain in chain_of.values()}
-    return sorted(unique.values(), key=len, reverse=True)
+def _chains(layers: Layers, bends: bool) -> list[Chain]:
+    """Nodes below each other that one straight line goes through, each in one chain. No two chains cross."""
+    chain_of: dict[int, Chain] = {id(node): [node] for layer in layers for node in layer}
+    for upper, lower in pairwise(layers):
+        place = {id(node): i for i, node in enumerate(upper)}
+        own = {id(node): i for i, node in enumerate(lower)}
+        edges = [(one, other) for one in upper for other in one.below if not (bends and one.passing != other.passing)]
+        taken: list[tuple[int, int]] = []
+        for one, other in sorted(edges, key=_turn):
+            i, j = place[id(one)], own[id(other)]
+            if all((i < k and j < m) or (i > k and j > m) for k, m in taken):
+                taken.append((i, j))
+                chain_of[id(one)].append(other)
+                chain_of[id(other)] = chain_of[id(one)]
+    return list({id(chain): chain for chain in chain_of.values()}.values())
 
 
-def _turn(node: Node, other: Node) -> tuple[bool, float]:
-    return other.passing != node.passing, abs(other.line - node.line)
+def _turn(edge: Edge) -> tuple[bool, float]:
+    """How little it matters that an edge is straight: a line that passes goes on as it came, a branch in the middle."""
+    upper, lower = edge
+    aside = abs(upper.below.index(lower) - (len(upper.below) - 1) / 2)
+    aside += abs(lower.above.index(upper) - (len(lower.above) - 1) / 2)
+    return upper.passing != lower.passing, aside
 
 
-def _straighten(chain: Sequence[Node], layers: Layers, page: float) -> None:
-    """Give the nodes of a chain one line, near to their neighbours', as far as those beside them leave room for one."""
-    part: list[Node] = []
-    low, high = 0.0, page
-    for node in chain:
-        least, most = _room(node, layers[node.layer], page)
-        if max(low, least) > min(high, most):
-            _move(part, low, high)
-            part, low, high = [], 0.0, page
-        part.append(node)
-        low, high = max(low, least), min(high, most)
-    _move(part, low, high)
+def _outwards(before: Sequence[Sequence[tuple[int, float]]]) -> list[int]:
+    """The chains in an order in which each stands behind those to its left."""
+    order: list[int] = []
+    seen: set[int] = set()
 
+    def visit(i: int) -> None:
+        if i not in seen:
+            seen.add(i)
+            for j, _ in before[i]:
+                visit(j)
+            order.append(i)
 
-def _room(node: Node, layer: Sequence[Node], page: float) -> tuple[float, float]:
-    """Between which lines a node can move without touching those beside it."""
-    i = next(i for i, other in enumerate(layer) if other is node)
-    left = layer[i - 1].x + layer[i - 1].width + layer[i - 1].gap if i else 0.0
-    right = layer[i + 1].x - node.gap if i + 1 < len(layer) else page
-    return left + node.port, right - node.width + node.port
-
-
-def _move(nodes: Sequence[Node], low: float, high: float) -> None:
-    near = [other.line for node in nodes for other in (*node.above, *node.below)] or [node.line for node in nodes]
-    line = min(max(sum(near) / max(1, len(near)), low), high)
-    for node in nodes:
-        node.x = line - node.port
-
-
-def _width(layer: Sequence[Node]) -> float:
-    return sum(node.width + node.gap for node in layer) - layer[-1].gap if layer else 0.0
-
-
-def _weight(one: Node, other: Node) -> float:
-    return 8.0 if one.passing and other.passing else 2.0 if one.passing or other.passing else 1.0
-
-
-def _settle(layer: Sequence[Node], wanted: Sequence[float], page: float) -> None:
-    """Place a layer's nodes in order, without overlap, their lines as near to the wanted ones as can be (least squares:
-    neighbours that push each other become one block, which lies where its members want it on average)."""
-    offsets, right = [], 0.0
-    for node in layer:
-        offsets.append(right)
-        right += node.width + node.gap
-    blocks: list[tuple[float, float, int]] = []  # the sum of weighted wishes, of weights, how many nodes
-    for node, line, offset in zip(layer, wanted, offsets, strict=True):
-        weight = 8.0 if node.passing else 1.0
-        blocks.append((weight * (line - node.port - offset), weight, 1))
-        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
-            (sum_a, weight_a, count_a), (sum_b, weight_b, count_b) = blocks[-2:]
-            blocks[-2:] = [(sum_a + sum_b, weight_a + weight_b, count_a + count_b)]
-    starts = [total / weight for total, weight, count in blocks for _ in range(count)]
-    room = page - _width(layer)
-    for node, start, offset in zip(layer, starts, offsets, strict=True):
-        node.x = min(max(start, 0.0), room) + offset
+    for i in range(len(before)):
+        visit(i)
+    return order

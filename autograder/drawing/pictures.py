@@ -34,7 +34,7 @@ class FramedBox:
 
     def __init__(self, box: Box, crowded: int) -> None:
         self.picture = BoxPicture(box, crowded + 1)
-        self.width, self.height = self.picture.width + 8, self.picture.height + 7
+        self.width, self.height = self.picture.width + 8, self.picture.height + 6
         self.port = self.width / 2
 
     def draw(self, paper: drawsvg.Drawing | drawsvg.Group, x: float, y: float) -> None:
