@@ -5,15 +5,12 @@ Nothing here holds a tensor: values are shapes, dtypes and a number for their me
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
-from autograder.tracing.memory import Memory, storage
-from autograder.tracing.names import AxisNames
+from autograder.tracing.memory import Memory
 
 Kind = Literal["input", "parameter", "buffer", "outside", "result"]
 
@@ -52,51 +49,7 @@ class Call:
     failed: bool = False
     message: str = ""
 
-
-class Ledger:
-    """Which value each living tensor is at the moment."""
-
-    def __init__(self, names: AxisNames) -> None:
-        self.names = names
-        self.values: dict[str, Value] = {}
-        self._keys: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self._lasting: dict[int, int] = {}  # the memory of what lives through the whole run, by its storage
-        self._memories = 0
-
-    def key(self, tensor: Tensor) -> str | None:
-        """The value that a tensor is now; None for a tensor never seen."""
-        found = self._keys.get(tensor)
-        return None if found is None else str(found)
-
-    def add(
-        self,
-        tensor: Tensor,
-        kind: Kind = "result",
-        name: str = "",
-        memory: int | None = None,
-        axes: tuple[str, ...] | None = None,
-    ) -> str:
-        """A new value, which the tensor is from now on; `memory` is another value's, where it is shared."""
-        if memory is None and kind in ("input", "parameter", "buffer"):
-            memory = self._lasting.setdefault(storage(tensor) or id(tensor), self._memories)
-        if memory is None or memory == self._memories:
-            memory = self._memories
-            self._memories += 1
-        shape = tuple(int(size) for size in tensor.shape)
-        key = f"v{len(self.values)}"
-        size = tensor.numel() * tensor.element_size()
-        names = axes if axes is not None else self.names.of(shape)
-        self.values[key] = Value(name, kind, names, shape, tensor.dtype, memory, size)
-        self._keys[tensor] = key
-        return key
-
-    def rename(self, key: str, name: str) -> None:
-        """Give a value another name."""
-        self.values[key] = replace(self.values[key], name=name)
-
     @property
-    def activation_bytes(self) -> int:
-        """What all results take, each memory once; results that share an input's or a parameter's take nothing."""
-        given = {value.memory for value in self.values.values() if value.kind != "result"}
-        made = {value.memory: value.bytes for value in reversed(self.values.values()) if value.kind == "result"}
-        return sum(size for memory, size in made.items() if memory not in given)
+    def has_functions(self) -> bool:
+        """Whether a torch function was called within, and returned."""
+        return any(child.module is None or child.has_functions for child in self.children if not child.failed)

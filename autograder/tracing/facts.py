@@ -40,7 +40,7 @@ class Facts:
         for name, size in zip(value.axes, value.shape, strict=True):
             known = not sizes and size == self.size_of(name)
             parts.append(name if name and known else f"{name}={size}" if name else str(size))
-        return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+        return f"({', '.join(parts)})"
 
     def size_of(self, name: str) -> int:
         """The size that an axis or a product of axes was given, 0 for a name that was not given."""

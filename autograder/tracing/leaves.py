@@ -32,16 +32,16 @@ def _tensors(value: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
 
 
 def _items(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield _attribute(name, field.name), getattr(value, field.name, None)
+    elif isinstance(value, Mapping):
         for key, item in value.items():
             yield (f"{name}[{key!r}]" if name else str(key)), item
     elif isinstance(value, tuple | list):
         fields = getattr(value, "_fields", None)
         for place, item in enumerate(value):
             yield (_attribute(name, fields[place]) if fields else f"{name}[{place}]"), item
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield _attribute(name, field.name), getattr(value, field.name, None)
 
 
 def _attribute(name: str, field: str) -> str:

@@ -32,7 +32,7 @@ def of_call(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, 
 
     Tensors are left out, for a drawing shows them; those within an index are named by `name_of`.
     """
-    path = resolve_name(func) or getattr(func, "__name__", str(func))
+    path: str = resolve_name(func) or getattr(func, "__name__", str(func))
     method = path.startswith("torch.Tensor.")
     name = path.removeprefix("torch.Tensor.") if method else path
     if name == "__getitem__":
@@ -49,6 +49,12 @@ def of_call(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, 
     given = ", ".join(_arguments(func, args[1:] if method else args, kwargs, method, name_of))
     name = _reader_path(name)
     return _short(f"{name}({given})" if given or method else name)
+
+
+def last_name(func: Callable[..., Any]) -> str:
+    """A torch function's own name, an attribute's too: `transpose`, `mT`."""
+    name = str(getattr(func, "__name__", ""))
+    return str(getattr(getattr(func, "__self__", None), "__name__", "")) if name == "__get__" else name
 
 
 def of_module(path: str, module: nn.Module) -> str:
@@ -142,7 +148,9 @@ def _written(value: Any, name_of: NameOf) -> str:
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     if isinstance(value, type):
         return value.__name__
-    return repr(value) if isinstance(value, int | str | torch.dtype | torch.device) or value is None else "..."
+    if isinstance(value, torch.device):
+        return repr(str(value))
+    return repr(value) if isinstance(value, int | str | torch.dtype) or value is None else "..."
 
 
 def _short(text: str) -> str:

@@ -37,7 +37,7 @@ def diagram(facts: Facts, volumes: bool = False) -> Figure:
 
 
 def _box(value: Value, volumes: bool) -> Box:
-    notes = [value.kind] if value.kind in ("parameter", "buffer") else []
+    notes: list[str] = [value.kind] if value.kind in ("parameter", "buffer") else []
     if not value.dtype.is_floating_point:
         notes.append(str(value.dtype).removeprefix("torch."))
     return Box(

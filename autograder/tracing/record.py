@@ -16,19 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from autograder.tracing import operation
-from autograder.tracing.calls import Call, Ledger
+from autograder.tracing.calls import Call, Value
 from autograder.tracing.costs import MultiplyAdds
+from autograder.tracing.follow import JOINING, followed, joint
 from autograder.tracing.leaves import tensors
+from autograder.tracing.ledger import Ledger
 from autograder.tracing.memory import relation, storage, version
 from autograder.tracing.names import AxisNames
+from autograder.tracing.parts import Parts
+from autograder.tracing.unseen import Unseen
 from autograder.tracing.untouched import Untouched, untouched
-from autograder.tracing.variables import Targets, Variables, of_tensor, reader_frame
-
-JOINING = {"cat": 0, "concat": 0, "concatenate": 0, "stack": 0, "hstack": 1, "vstack": 0, "dstack": 2}
-plain = torch._C.DisableTorchFunction  # looking at a tensor is no step
+from autograder.tracing.variables import Targets, Variables, names_of_parts, of_tensor, reader_frame
 
 
 @dataclass
@@ -48,6 +48,7 @@ class _Taken:
 
     tensor: Tensor
     key: str
+    value: Value
     storage: int | None
     version: int
 
@@ -58,18 +59,16 @@ class Recorder(TorchFunctionMode):
     def __init__(self, candidate: Callable[..., Any], names: AxisNames, title: str) -> None:
         super().__init__()
         self.candidate = candidate
-        self.ledger = Ledger(names)
+        self.names = names
         self.root = Call(title, "" if isinstance(candidate, nn.Module) else None)
-        self.notes: list[str] = []
-        self._held: dict[int, int] = {}  # how many numbers each parameter holds, by identity
-        self.costs = MultiplyAdds()
+        self.ledger = Ledger()
+        self.parts = Parts()
+        self.decided: list[str] = []  # what was told of sizes that values decided
+        self._costs = MultiplyAdds()
         self._stack = [_Open(None, self.root)]
         self._variables = Variables()
-        self._paths: dict[int, str] = {}  # of modules, parameters and buffers, by identity
-        self._counted: dict[int, dict[int, int]] = {}  # the same, for each module
-        self._learnt: list[nn.Module] = []
-        self._busy = False
         self._kept = Untouched()
+        self._busy = False
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -78,19 +77,18 @@ class Recorder(TorchFunctionMode):
             if "torch._dynamo" in sys.modules:  # compiled code runs as it was written
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             self._kept = stack.enter_context(untouched())
-            stack.enter_context(self.costs)
-            stack.callback(self._count)
-            stack.enter_context(_Unseen(self))
+            stack.enter_context(self._costs)
+            stack.enter_context(Unseen(self.function, self._doubt))
             for handle in (
                 register_module_forward_pre_hook(self._enter),
                 register_module_forward_hook(self._leave, with_kwargs=True, always_call=True),
             ):
                 stack.callback(handle.remove)
-            stack.enter_context(self)
-            yield
-
-    def _count(self) -> None:
-        self.root.multiply_adds = self.costs.count
+            with self:
+                try:
+                    yield
+                finally:
+                    self.root.multiply_adds = self._costs.count
 
     # ---- functions ---------------------------------------------------------------------------------------------------
 
@@ -101,7 +99,7 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is Tensor.backward:
             self._kept.keep_gradients()
-        name = getattr(func, "__name__", "")
+        name = operation.last_name(func)
         return self.function(func, name, args, kwargs, lambda: operation.of_call(func, args, kwargs, self._name_of))
 
     def function(
@@ -115,28 +113,27 @@ class Recorder(TorchFunctionMode):
         """Call `func` and note the call as a child of the module that is open. `text` describes it."""
         if self._busy:  # a function within a function
             return func(*args, **kwargs)
-        with plain():
+        with self._looking():
             taken = [self._take(tensor) for _, tensor in tensors((args, kwargs))]
-        before, self._busy = self.costs.count, True
-        call = Call("", inputs=[item.key for item in taken])
+            call = Call("", inputs=[item.key for item in taken])
+        before, self._busy = self._costs.count, True
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            with plain():
+            with self._looking():
                 call.operation, call.failed, call.message = text(), True, f"{type(error).__name__}: {error}"
                 self._stack[-1].call.children.append(call)
             raise
         finally:
             self._busy = False
-        with plain():
+        with self._looking():
             made = [tensor for _, tensor in tensors(result)]
-            written = [item for item in taken if version(item.tensor) != item.version]
+            written = [item for item in taken if _written(item, name)]
             if made or written:
-                call.operation, call.multiply_adds = text(), self.costs.count - before
+                call.operation, call.multiply_adds = text(), self._costs.count - before
                 for item in taken:
-                    if self.ledger.values[item.key].kind == "parameter":
-                        call.parameters[id(item.tensor)] = item.tensor.numel()
-                        self._held |= call.parameters
+                    if item.value.kind == "parameter":
+                        call.parameters |= self.parts.number(item.tensor)
                 self._note(call, name, args, kwargs, taken, made, written)
                 self._assign(self._variables.of_result(reader_frame(sys._getframe(1))), result, call.outputs)
         return result
@@ -152,30 +149,29 @@ class Recorder(TorchFunctionMode):
         written: Sequence[_Taken],
     ) -> None:
         """Add a call that returned, with its results: new values, or those that it wrote into."""
-        shared = {item.storage: item for item in taken if item.storage is not None}
-        changed = [item for item in written if not made or any(item.tensor is tensor for tensor in made)]
+        sources = {item.storage: item for item in reversed(taken) if item.storage is not None}
+        inputs = [item.value for item in taken]
         for tensor in made or [item.tensor for item in written[:1]]:
-            source = shared.get(storage(tensor))
-            before = self.ledger.values[source.key] if source is not None else None
-            in_place = any(item.tensor is tensor for item in changed)
-            key = self.ledger.add(
-                tensor,
-                name=before.name if before is not None and in_place else "",
-                memory=before.memory if before is not None else None,
-            )
-            call.memory = call.memory or relation(name, before is not None, in_place)
+            target = next((item for item in written if item.tensor is tensor), None)
+            source = target or sources.get(storage(tensor) or 0)
+            if target is not None:
+                self.ledger.rewrite(target.key, call)
+                key = self.ledger.add(
+                    tensor,
+                    target.value.axes,
+                    name=target.value.name,
+                    memory=target.value.memory,
+                    base=self.ledger.base(target.key),
+                )
+            else:
+                axes = followed(name, args, kwargs, inputs, tuple(map(int, tensor.shape)), self.names)
+                memory, base = (source.value.memory, source.key) if source is not None else (None, None)
+                key = self.ledger.add(tensor, axes, memory=memory, base=base)
+            call.memory = call.memory or relation(name, source is not None, target is not None)
             call.outputs.append(key)
         if name in JOINING and call.outputs:
-            call.joins = self._joint(name, args, kwargs, call.outputs[0])
+            call.joins = joint(name, args, kwargs, self.ledger.values[call.outputs[0]])
         self._stack[-1].call.children.append(call)
-
-    def _joint(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], output: str) -> str:
-        """The name of the axis that a call joins its inputs on, or `axis 1`."""
-        value = self.ledger.values[output]
-        default = min(JOINING[name], len(value.shape) - 1)
-        axis = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else default))
-        axis %= len(value.shape)
-        return value.axes[axis] or f"axis {axis}"
 
     # ---- modules -----------------------------------------------------------------------------------------------------
 
@@ -184,47 +180,49 @@ class Recorder(TorchFunctionMode):
             return
         with self._looking():
             self._kept.keep(module)
-            opened = _Open(module, self.root, "", self.costs.count, len(self.ledger.values))
-            frame = reader_frame(sys._getframe(1), through_module=True)
+            opened = _Open(module, self.root, "", self._costs.count, len(self.ledger.values))
             if module is self.candidate and len(self._stack) == 1:
-                self._learn(module, "")
+                self.parts.learn(module)
             else:
-                path = self._path(module, frame)
+                frame = reader_frame(sys._getframe(1), through_module=True)
+                path = self.parts.path(module, frame)
                 one = type(module).__module__.startswith("torch.nn.modules.")
                 opened.call = Call(operation.of_module(path, module), path, one=one)
                 opened.targets = self._variables.of_result(frame)
                 self._stack[-1].call.children.append(opened.call)
             opened.call.inputs = self._keys(args)
-            opened.call.parameters = self._numbers(module)
+            opened.call.parameters = self.parts.numbers(module)
             self._stack.append(opened)
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], *rest: Any) -> None:
         if self._busy or not any(opened.module is module for opened in self._stack):
             return
-        while self._stack[-1].module is not module:  # left by an exception that ran no hook
+        while self._stack[-1].module is not module:  # left by an exception that runs no hooks
             self._stack.pop().call.failed = True
         opened = self._stack.pop()
-        call = opened.call
         if len(rest) == 1:  # torch calls hooks without the keyword arguments where forward raised
-            call.failed = True
+            opened.call.failed = True
             return
-        kwargs, result = rest
         with self._looking():
-            call.multiply_adds = self.costs.count - opened.before
-            call.inputs += [key for key in self._keys(kwargs) if int(key[1:]) < opened.values or not call.children]
-            for _, tensor in tensors(result):
-                key = self._take(tensor).key
-                if key in call.inputs and not call.children:  # passed on as it came: another box, or a line would end
-                    key = self.ledger.add(tensor, memory=self.ledger.values[key].memory)
-                call.outputs.append(key)
-            memories = {self.ledger.values[key].memory for key in call.inputs}
-            if any(self.ledger.values[key].memory in memories for key in call.outputs):
-                call.memory = "in place" if any(child.memory == "in place" for child in call.children) else "view"
-            elif len(call.children) == 1:
-                call.memory = call.children[0].memory
-            own = [key for key in call.outputs if key not in call.inputs]
-            if len(own) == len(call.outputs):
-                self._assign(opened.targets, result, call.outputs)
+            self._close(opened, *rest)
+
+    def _close(self, opened: _Open, kwargs: Mapping[str, Any], result: Any) -> None:
+        """Note what a module returned."""
+        call, values = opened.call, self.ledger.values
+        call.multiply_adds = self._costs.count - opened.before
+        call.inputs += [key for key in self._keys(kwargs) if int(key[1:]) < opened.values or not call.children]
+        for _, tensor in tensors(result):
+            key = self._take(tensor).key
+            if key in call.inputs and not call.children:  # passed on as it came: a value of its own, or the line ends
+                key = self.ledger.add(tensor, values[key].axes, memory=values[key].memory, base=key)
+            call.outputs.append(key)
+        memories = {values[key].memory for key in call.inputs}
+        if any(values[key].memory in memories for key in call.outputs):
+            call.memory = "in place" if any(child.memory == "in place" for child in call.children) else "view"
+        elif len(call.children) == 1:
+            call.memory = call.children[0].memory
+        if not set(call.outputs) & set(call.inputs):
+            self._assign(opened.targets, result, call.outputs)
 
     # ---- the run as a whole ------------------------------------------------------------------------------------------
 
@@ -232,7 +230,7 @@ class Recorder(TorchFunctionMode):
         """The candidate's inputs, by the names that they have in its signature."""
         with self._looking():
             return [
-                self.ledger.key(tensor) or self.ledger.add(tensor, "input", name)
+                self.ledger.key(tensor) or self.ledger.add(tensor, self.names.of(tensor.shape), "input", name)
                 for argument, value in arguments.items()
                 for name, tensor in tensors(value, argument)
             ]
@@ -244,66 +242,25 @@ class Recorder(TorchFunctionMode):
         for key, name in found.items():
             if self.ledger.values[key].kind == "result" and not self.ledger.values[key].name:
                 self.ledger.rename(key, name)
-        if not found:
-            self.notes.append(f"the candidate returned {_described(result)}, and no tensor")
         return list(found)
 
     def known(self, values: Iterable[Any]) -> list[str]:
         """The keys of those tensors among `values` that were seen."""
-        with plain():
+        with self._looking():
             found = [self.ledger.key(tensor) for value in values for _, tensor in tensors(value)]
         return list(dict.fromkeys(key for key in found if key is not None))
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the parameters of the run hold, shared ones once."""
-        return sum(self._held.values())
-
-    def _path(self, module: nn.Module, frame: Any) -> str:
-        """A module's dotted path; one that is no part of the candidate is named as the calling code names it."""
-        if id(module) not in self._paths:
-            spaces = [frame.f_locals, frame.f_globals] if frame is not None else []
-            roots = [(name, value) for space in spaces for name, value in list(space.items())]
-            for name, root in roots:
-                if (
-                    isinstance(root, nn.Module)
-                    and root is not self.candidate
-                    and any(m is module for m in root.modules())
-                ):
-                    self._learn(root, name)
-                    break
-            else:
-                self._learn(module, "")
-        return self._paths[id(module)]
-
-    def _learn(self, root: nn.Module, name: str) -> None:
-        """The paths of all that a module holds. What two names lead to keeps the first."""
-        self._learnt.append(root)  # an identity is one's own as long as one lives
-        prefix = f"{name}." if name else ""
-        self._paths.setdefault(id(root), name)
-        named = [root.named_modules(), root.named_parameters(), root.named_buffers()]
-        for path, part in [pair for pairs in named for pair in pairs]:
-            if path:
-                self._paths.setdefault(id(part), prefix + path.replace("_orig_mod.", ""))
 
     # ---- values ------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
         """Within, nothing is recorded: what the recorder does itself is no step."""
-        with plain():
-            self._busy = True
-            try:
+        before, self._busy = self._busy, True
+        try:
+            with torch._C.DisableTorchFunction():
                 yield
-            finally:
-                self._busy = False
-
-    def _numbers(self, module: nn.Module) -> dict[int, int]:
-        """How many numbers each parameter of a module holds, by identity."""
-        if id(module) not in self._counted:
-            self._counted[id(module)] = {id(weight): weight.numel() for weight in module.parameters()}
-            self._held |= self._counted[id(module)]
-        return self._counted[id(module)]
+        finally:
+            self._busy = before
 
     def _keys(self, value: Any) -> list[str]:
         return list(dict.fromkeys(self._take(tensor).key for _, tensor in tensors(value)))
@@ -311,14 +268,14 @@ class Recorder(TorchFunctionMode):
     def _take(self, tensor: Tensor) -> _Taken:
         key = self.ledger.key(tensor)
         if key is None:
-            path = self._paths.get(id(tensor), "")
+            axes, path = self.names.of(tensor.shape), self.parts.path_of(tensor)
             if isinstance(tensor, nn.Parameter):
-                key = self.ledger.add(tensor, "parameter", path)
+                key = self.ledger.add(tensor, axes, "parameter", path)
             elif path:
-                key = self.ledger.add(tensor, "buffer", path)
+                key = self.ledger.add(tensor, axes, "buffer", path)
             else:
-                key = self.ledger.add(tensor, "outside", of_tensor(tensor, reader_frame(sys._getframe(1))))
-        return _Taken(tensor, key, storage(tensor), version(tensor))
+                key = self.ledger.add(tensor, axes, "outside", of_tensor(tensor, reader_frame(sys._getframe(1))))
+        return _Taken(tensor, key, self.ledger.values[key], storage(tensor), version(tensor))
 
     def _name_of(self, tensor: Tensor) -> str:
         key = self.ledger.key(tensor)
@@ -326,33 +283,18 @@ class Recorder(TorchFunctionMode):
 
     def _assign(self, targets: Targets, result: Any, outputs: Sequence[str]) -> None:
         """Name results after the variables that they are assigned to."""
-        if not targets:
-            return
-        if isinstance(targets, str):
-            named = [name for name, _ in tensors(result, targets)] or [targets]
-        elif isinstance(result, tuple | list) and len(result) == len(targets):
-            named = [name for part, target in zip(result, targets, strict=True) for name, _ in tensors(part, target)]
-        else:
-            return
-        for name, key in zip(named, outputs, strict=False):
+        for name, key in zip(names_of_parts(targets, result), outputs, strict=False):
             if name and self.ledger.values[key].kind == "result":
                 self.ledger.rename(key, name)
 
+    def _doubt(self, size: int) -> None:
+        name = self.names.name(size)
+        if name:
+            self.names.doubt(size)
+            self.decided.append(f"values decided that an axis has size {size}, which {name} has too: shown as a number")
 
-def _described(result: Any) -> str:
-    return "None" if result is None else f"a value of type {type(result).__name__}"
 
-
-class _Unseen(TorchDispatchMode):
-    """Notes operations that run outside of any torch function, and sizes that values decide."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self.recorder = recorder
-
-    def __torch_dispatch__(
-        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        name = str(getattr(func, "_overloadpacket", func)).removeprefix("aten.")
-        return self.recorder.function(func, name, args, kwargs, lambda: f"aten.{name}")
+def _written(item: _Taken, name: str) -> bool:
+    """Whether a call wrote into a tensor that it took. Inference tensors keep no count, so that the name must tell."""
+    in_place = name.endswith("_") and not name.endswith("__")
+    return version(item.tensor) != item.version or (in_place and item.tensor.is_inference())

@@ -65,17 +65,21 @@ def trace(
     sizes = dict(axes or {})
     recorder = Recorder(candidate, AxisNames(sizes), _title(candidate))
     root = recorder.root
-    root.inputs = recorder.add_inputs(_named(candidate, inputs, named_inputs))
-    given, error, outputs = list(root.inputs), "", []
+    given = recorder.add_inputs(_named(candidate, inputs, named_inputs))
+    root.inputs, error, outputs, notes = list(given), "", [], recorder.names.notes()
     try:
         with recorder.recording():
             result = candidate(*inputs, **named_inputs)
     except Exception as raised:
         error = f"{type(raised).__name__}: {raised}"
+        if "meta" in error:
+            notes.append("tensors on the meta device have shapes and no values: what depends on values needs real ones")
         _mark(recorder, root, raised)
     else:
-        outputs = recorder.conclude(result)
-        root.outputs = outputs
+        root.outputs = outputs = recorder.conclude(result)
+        notes += _unused(recorder, root)
+        if not outputs:
+            notes.append(f"the candidate returned {_described(result)}, and no tensor")
     return Trace(
         title=root.operation,
         axes=sizes,
@@ -83,10 +87,10 @@ def trace(
         steps=tuple(steps(root, depth, bool(error))),
         inputs=tuple(given),
         outputs=tuple(outputs),
-        parameters=recorder.parameters,
+        parameters=sum(recorder.parts.held.values()),
         multiply_adds=root.multiply_adds,
         activation_bytes=recorder.ledger.activation_bytes,
-        notes=tuple(recorder.notes),
+        notes=(*notes, *recorder.decided),
         error=error,
     )
 
@@ -138,6 +142,27 @@ def _named(candidate: Any, inputs: tuple[Any, ...], named_inputs: Mapping[str, A
         else:
             named[name] = value
     return named
+
+
+def _unused(recorder: Recorder, root: Call) -> list[str]:
+    """What a run did not use of what it was given: inputs by name, parameters by number."""
+    values, parameters = set(root.outputs), set()
+    waiting = [root]
+    while waiting:
+        call = waiting.pop()
+        if call.has_functions:
+            waiting += [child for child in call.children if not child.failed]
+        elif call is not root:
+            values |= set(call.inputs)
+            parameters |= set(call.parameters)
+    names = [recorder.ledger.values[key].name for key in root.inputs if key not in values]
+    notes = [f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} not used"] if names else []
+    left = sum(count for parameter, count in recorder.parts.held.items() if parameter not in parameters)
+    return notes + ([f"{left:,} of the parameters were not used"] if left else [])
+
+
+def _described(result: Any) -> str:
+    return "None" if result is None else f"a value of type {type(result).__name__}"
 
 
 def _mark(recorder: Recorder, root: Call, error: Exception) -> None:

@@ -58,14 +58,10 @@ def _inside(call: Call, depth: int | None, path: set[int]) -> Iterator[Step]:
             yield from _inside(child, None if depth is None else depth - 1, path)
         elif depth is not None and depth <= 1:
             yield _step(child)
-        elif _has_functions(child):
+        elif child.has_functions:
             yield from _inside(child, None if depth is None else depth - 1, path)
         elif child.inputs or set(child.outputs) - set(child.inputs):
             yield _step(child)
-
-
-def _has_functions(call: Call) -> bool:
-    return any(child.module is None or _has_functions(child) for child in call.children if not child.failed)
 
 
 def _step(call: Call) -> Step:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from autograder.tracing.facts import Facts, amount
 
 MOST = 200  # steps shown; of a longer trace the first and last
-TITLES = ("step", "operation", "in", "out", "memory", "parameters", "multiply-adds")
+WIDEST = 64  # characters, of shapes on one line
+TITLES = ("step", "operation", "in → out", "memory", "parameters", "multiply-adds")
 RIGHT = {"step", "parameters", "multiply-adds"}
-Row = tuple[list[str], ...]  # the lines of each cell
+Row = tuple[str, str, list[str], str, str, str]  # the shapes may take several lines
 
 
 def table(facts: Facts, most: int = MOST) -> str:
@@ -37,48 +38,50 @@ def labels(facts: Facts) -> dict[str, str]:
 
 def _rows(facts: Facts, most: int) -> str:
     called = labels(facts)
-    rows: list[Row] = [
-        ([""], ["input"], [""], [f"{called[key]} {facts.shape(key)}"], [""], [""], [""]) for key in facts.inputs
-    ]
-    numbers = range(len(facts.steps))
-    left_out = max(0, len(numbers) - most)
-    for number in numbers:
-        if left_out and number == most // 2:
-            rows.append(([""], [f"... {left_out:,} steps more"], [""], [""], [""], [""], [""]))
-        if left_out and most // 2 <= number < most // 2 + left_out:
-            continue
-        rows.append(_row(facts, number, called))
+    rows: list[Row] = [("", "input", [f"{called[key]} {facts.shape(key)}"], "", "", "") for key in facts.inputs]
+    left_out = max(0, len(facts.steps) - most)
+    first_left_out = most // 2
+    for number in range(len(facts.steps)):
+        if left_out and number == first_left_out:
+            rows.append(("", f"... {left_out:,} steps more", [], "", "", ""))
+        if not first_left_out <= number < first_left_out + left_out:
+            rows.append(_row(facts, number, called))
     return _aligned(rows) if rows else ""
 
 
 def _row(facts: Facts, number: int, called: Mapping[str, str]) -> Row:
     step = facts.steps[number]
+    went_in = [f"{called[key]} {facts.shape(key)}".strip() for key in step.inputs]
+    came_out = [f"{facts.values[key].name} {facts.shape(key)}".strip() for key in step.outputs]
+    shapes = [*went_in, *(f"→ {shape}" for shape in came_out or (["raised"] if step.failed else []))]
+    if len(went_in) <= 1 and len(came_out) <= 1 and len(" ".join(shapes)) <= WIDEST:
+        shapes = [" ".join(shapes)]
     return (
-        [f"x {number + 1}" if step.failed else str(number + 1)],
-        [step.operation],
-        [f"{called[key]} {facts.shape(key)}".strip() for key in step.inputs] or [""],
-        [f"{facts.values[key].name} {facts.shape(key)}".strip() for key in step.outputs]
-        or (["raised"] if step.failed else [""]),
-        [step.memory],
-        [f"{step.parameters:,}" if step.parameters else ""],
-        [f"{step.multiply_adds:,}" if step.multiply_adds else ""],
+        f"x {number + 1}" if step.failed else str(number + 1),
+        step.operation,
+        shapes,
+        step.memory,
+        f"{step.parameters:,}" if step.parameters else "",
+        f"{step.multiply_adds:,}" if step.multiply_adds else "",
     )
 
 
 def _aligned(rows: Sequence[Row]) -> str:
-    shown = [column for column, title in enumerate(TITLES) if any(any(row[column]) for row in rows)]
-    widths = [max(len(TITLES[column]), *(len(line) for row in rows for line in row[column])) for column in shown]
-    lines = [[TITLES[column] for column in shown]]
-    for row in rows:
-        for place in range(max(len(row[column]) for column in shown)):
-            lines.append([row[column][place] if place < len(row[column]) else "" for column in shown])
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if TITLES[column] in RIGHT else cell.ljust(width)
-            for cell, width, column in zip(line, widths, shown, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    """Rows as lines, in columns; a column without any entry is left out."""
+    lines: list[Sequence[str]] = [TITLES]
+    for number, operation, shapes, *rest in rows:
+        lines.append((number, operation, *shapes[:1], *([] if shapes else [""]), *rest))
+        lines += [("", "", shape, "", "", "") for shape in shapes[1:]]
+    columns = [
+        (title, max(map(len, column)), column)
+        for title, column in zip(TITLES, zip(*lines, strict=True), strict=True)
+        if any(column[1:])
+    ]
+    cells = [
+        [cell.rjust(width) if title in RIGHT else cell.ljust(width) for cell in cells]
+        for title, width, cells in columns
+    ]
+    return "\n".join("  ".join(line).rstrip() for line in zip(*cells, strict=True))
 
 
 def _totals(facts: Facts) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autograder.tracing.leaves import tensors
+
 OWN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))  # code that no reader wrote
 BOUNDARY = nn.Module._call_impl.__code__  # a module's call: what lies beyond is the module's result, not this call's
 STORES = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
@@ -66,6 +68,15 @@ class Variables:
                 return ""
             frame = caller
         return ""
+
+
+def names_of_parts(targets: Targets, result: Any) -> list[str]:
+    """A name for each tensor in a result that is assigned to `targets`; none where they do not fit."""
+    if isinstance(targets, str):
+        return [name for name, _ in tensors(result, targets)] if targets else []
+    if isinstance(result, tuple | list) and len(result) == len(targets):
+        return [name for part, target in zip(result, targets, strict=True) for name, _ in tensors(part, target)]
+    return []
 
 
 def of_tensor(tensor: Tensor, frame: FrameType | None) -> str:
