@@ -15,13 +15,14 @@ class Facts:
 
     `parameters` counts the numbers of all parameters that it holds or uses, shared ones once; `multiply_adds` those of
     the whole run; `activation_bytes` what all results take that are no views, each once, as training keeps them.
-    `error` says what the candidate raised, "" where it returned.
+    `modules` are all calls of modules, at any depth, an outer one before those within it. `error` says what the candidate raised, "" where it returned.
     """
 
     title: str
     axes: Mapping[str, int]
     values: Mapping[str, Value]
     steps: tuple[Step, ...]
+    modules: tuple[Step, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     parameters: int

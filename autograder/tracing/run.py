@@ -17,7 +17,7 @@ from autograder.tracing.calls import Call
 from autograder.tracing.facts import Facts
 from autograder.tracing.names import AxisNames
 from autograder.tracing.record import Recorder
-from autograder.tracing.steps import steps
+from autograder.tracing.steps import module_calls, steps
 from autograder.tracing.variables import is_own
 
 
@@ -85,6 +85,7 @@ def trace(
         axes=sizes,
         values=recorder.ledger.values,
         steps=tuple(steps(root, depth, bool(error))),
+        modules=tuple(module_calls(root)),
         inputs=tuple(given),
         outputs=tuple(outputs),
         parameters=sum(recorder.parts.held.values()),

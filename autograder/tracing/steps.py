@@ -47,6 +47,14 @@ def steps(root: Call, depth: int | None, failed: bool) -> Iterator[Step]:
         yield from _inside(root, depth, path)
 
 
+def module_calls(root: Call) -> Iterator[Step]:
+    """Every call of a module that returned, at any depth, an outer one before those within it."""
+    if root.module is not None and not root.failed:
+        yield _step(root)
+    for child in root.children:
+        yield from module_calls(child)
+
+
 def _inside(call: Call, depth: int | None, path: set[int]) -> Iterator[Step]:
     for child in call.children:
         failing = id(child) in path
