@@ -21,7 +21,7 @@ from autograder import check, hint, ready
 #
 # *Ten minutes, on paper.* The stride of an axis says how many numbers further along in memory the next element of that
 # axis lies. A *view* has a shape and strides of its own over memory that was there before; a *copy* writes the numbers
-# again, in a new order. Before any code: what does each expression give?
+# again, somewhere else. Before any code: what does each expression give?
 
 
 # %%
@@ -261,7 +261,7 @@ check(sliding_windows)
 # - `unpatchify` puts each of these together to an image again. Sorted back, the shuffled patches are the photograph.
 # - `flatten_images` makes a row of each picture, so that one subtraction tells how far it is from the photograph, and
 #   `to_channels_last` hands the pictures to Matplotlib.
-# - `sliding_windows` runs over a melody of 17,000 numbers; the frequencies in each window become a column of the last
+# - `sliding_windows` runs over a melody of about 17,000 numbers; the frequencies in each window become a column of the last
 #   picture. `strides_of` says how far apart windows lie that would be copied.
 
 # %%
