@@ -261,8 +261,8 @@ check(sliding_windows)
 # - `unpatchify` puts each of these together to an image again. Sorted back, the shuffled patches are the photograph.
 # - `flatten_images` makes a row of each picture, so that one subtraction tells how far it is from the photograph, and
 #   `to_channels_last` hands the pictures to Matplotlib.
-# - `sliding_windows` runs over a melody of about 17,000 numbers; the frequencies in each window become a column of the last
-#   picture. `strides_of` says how far apart windows lie that would be copied.
+# - `sliding_windows` runs over a melody of about 17,000 numbers; the frequencies in each window become a column of the
+#   last picture. `strides_of` says how far apart windows lie that would be copied.
 
 # %%
 # demonstration: a photograph in patches, a melody in windows
