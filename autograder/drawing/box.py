@@ -10,7 +10,7 @@ import drawsvg
 from torch import Tensor
 
 from autograder.drawing.colours import colour_of, parts_of
-from autograder.drawing.paper import SIZE, SMALL, fitting, rectangle, small, text_width, write
+from autograder.drawing.paper import SIZE, SMALL, fitting, path, rectangle, small, text_width, write
 from autograder.drawing.volume import edges, extent, solid
 
 CHIP = 20  # px, the height of an axis
@@ -76,18 +76,13 @@ def chip_width(axis: str, size: int | None = None) -> float:
 def chip(paper: drawsvg.Drawing | drawsvg.Group, x: float, y: float, axis: str, size: int | None = None) -> float:
     """One axis from its upper left corner, each part of a product in its own colour; its width in px."""
     width, text = chip_width(axis, size), fitting(label(axis, size))
-    parts = parts_of(axis)
-    left = 0.0
-    for i, part in enumerate(parts):
-        last = i == len(parts) - 1
-        right = width if last else PAD + text_width("·".join(parts[: i + 1]) + "·") - 2
-        colour = colour_of(part)
-        if len(parts) > 1:
-            rectangle(paper, x + left, y, right - left, CHIP, fill=colour.fill)
-        left = right
-    first = colour_of(parts[0])
-    fill = "none" if len(parts) > 1 else first.fill
-    rectangle(paper, x, y, width, CHIP, rx=0 if len(parts) > 1 else 4, fill=fill, stroke=first.line, stroke_width=1.2)
+    first, *others = parts = parts_of(axis)
+    colour = colour_of(first)
+    rectangle(paper, x, y, width, CHIP, rx=4, fill=colour.fill, stroke=colour.line, stroke_width=1.2)
+    for i, part in enumerate(others, 1):
+        left = PAD + text_width("·".join(parts[:i]) + "·") - 2
+        tint = f"M{x + left:.1f} {y + 0.6:.1f}H{x + width - 0.6:.1f}v{CHIP - 1.2:.1f}H{x + left:.1f}z"
+        path(paper, tint, fill=colour_of(part).fill)
     write(paper, text, x + width / 2, y + 14, text_anchor="middle")
     return width
 

@@ -14,7 +14,7 @@ from autograder.drawing.columns import Columns, in_columns
 from autograder.drawing.layout import Edge, Node, arrange
 from autograder.drawing.paper import MARGIN, SIZE, WIDEST, Figure, fitting, path, sentence, text_width, write
 from autograder.drawing.pictures import ROOMS, FramedBox, Picture, StepEnd, StepLabel
-from autograder.drawing.steps import Arrow, diagram_text, in_order, layers_of
+from autograder.drawing.steps import LINE, Arrow, diagram_text, in_order, layers_of
 
 PAGE = WIDEST - 2 * MARGIN
 DASHES = {"view": "5 3", "in place": "9 3 2 3"}
@@ -65,13 +65,12 @@ class _Diagram:
             self._arrange(place, ends, _fitted(makers, passing, crowded))
             if self.width <= PAGE:
                 break
-        else:
-            self._arrange(place, ends, _fitted(makers, passing, crowded), bends=True)
+        for bends in (1, 2):
+            if self.width > PAGE:
+                self._arrange(place, ends, _fitted(makers, passing, crowded), bends)
         self.columns = self._stack()
 
-    def _arrange(
-        self, place: Mapping[str, int], ends: Sequence[int], nodes: list[_Placed], bends: bool = False
-    ) -> None:
+    def _arrange(self, place: Mapping[str, int], ends: Sequence[int], nodes: list[_Placed], bends: int = 0) -> None:
         tensors, labels = dict(zip(place, nodes, strict=False)), nodes[len(place) :]
         edges: list[tuple[Edge, Arrow]] = []
         for arrow, label in zip(self.arrows, labels, strict=False):
@@ -151,14 +150,16 @@ class _Diagram:
         used = {key for arrow in self.arrows for key in arrow.inputs}
         inputs = _listed([self.boxes[key] for key in self.boxes if key not in made])
         outputs = _listed([self.boxes[key] for key in self.boxes if key in made - used])
+        origin = f" from {inputs}" if inputs else ""
+        to = f" to {outputs}" if outputs else ""
         steps = "1 step" if len(self.arrows) == 1 else f"{len(self.arrows)} steps"
         failures = [f" The step {arrow.operation} fails: {arrow.message}" for arrow in self.arrows if arrow.failed]
-        return f"A computation in {steps} from {inputs}{f' to {outputs}' if outputs else ''}.{''.join(failures)}"
+        return f"A computation in {steps}{origin}{to}.{''.join(failures)}"
 
 
 def _listed(boxes: Sequence[Box], most: int = 4) -> str:
     shown = [f"{box.name} {box.shape}".strip() for box in boxes[:most]]
-    return ", ".join(shown) + (f" and {len(boxes) - most} more" if len(boxes) > most else "") or "nothing"
+    return ", ".join(shown) + (f" and {len(boxes) - most} more" if len(boxes) > most else "")
 
 
 def _fitted(makers: Sequence[_Maker], passing: Mapping[int, int], crowded: int) -> list[_Placed]:
@@ -169,7 +170,7 @@ def _fitted(makers: Sequence[_Maker], passing: Mapping[int, int], crowded: int) 
         members = [i for i, (other, _) in enumerate(makers) if other == layer]
         for level in range(crowded if len(members) > 2 else 0, len(ROOMS)):
             made = [makers[i][1](level) for i in members]
-            if sum(one.width + one.gap for one in made) + 15 * passing.get(layer, 0) <= PAGE:
+            if sum(one.width + one.gap for one in made) + LINE * passing.get(layer, 0) <= PAGE:
                 break
         pictures.update(zip(members, made, strict=True))
     placed = [(layer, pictures[i]) for i, (layer, _) in enumerate(makers)]

@@ -39,22 +39,22 @@ Edge = tuple[Node, Node]
 Layers = list[list[Node]]
 
 
-def arrange(nodes: Sequence[Node], edges: Sequence[Edge], bends: bool = False) -> tuple[Layers, list[list[Edge]]]:
+def arrange(nodes: Sequence[Node], edges: Sequence[Edge], bends: int = 0) -> tuple[Layers, list[list[Edge]]]:
     """Give every node its x, from 0 up: the layers, from left to right, and the short edges that each edge is made of.
 
-    Edges lead downwards, from a layer to a later one. With `bends` a line may bend where it begins to pass layers,
-    which takes less room.
+    Edges lead downwards, from a layer to a later one. Lines that bend take less room: with 1 for `bends` they may do so
+    where they begin to pass layers, with 2 anywhere, and stand closer.
     """
     layers: Layers = [[] for _ in range(max(node.layer for node in nodes) + 1)]
     for node in nodes:
         layers[node.layer].append(node)
-    ways = _connect(layers, edges)
+    ways = _connect(layers, edges, 4 if bends > 1 else 9)
     _sort(layers)
     _place(layers, _chains(layers, bends))
     return layers, ways
 
 
-def _connect(layers: Layers, edges: Sequence[Edge]) -> list[list[Edge]]:
+def _connect(layers: Layers, edges: Sequence[Edge], gap: float) -> list[list[Edge]]:
     """Lines that leave the same node share their way as far as it is the same."""
     ways = []
     passing: dict[tuple[int, int], Node] = {}
@@ -62,7 +62,7 @@ def _connect(layers: Layers, edges: Sequence[Edge]) -> list[list[Edge]]:
         chain = [source]
         for layer in range(source.layer + 1, target.layer):
             if (id(source), layer) not in passing:
-                passing[id(source), layer] = Node(layer, 6, 0, 3, 9, passing=True)
+                passing[id(source), layer] = Node(layer, 4, 0, 2, gap, passing=True)
                 layers[layer].append(passing[id(source), layer])
             chain.append(passing[id(source), layer])
         ways.append(list(pairwise([*chain, target])))
@@ -141,13 +141,18 @@ def _place(layers: Layers, chains: Sequence[Chain]) -> None:
             node.x = line - node.port
 
 
-def _chains(layers: Layers, bends: bool) -> list[Chain]:
+def _chains(layers: Layers, bends: int) -> list[Chain]:
     """Nodes below each other that one straight line goes through, each in one chain. No two chains cross."""
     chain_of: dict[int, Chain] = {id(node): [node] for layer in layers for node in layer}
     for upper, lower in pairwise(layers):
         place = {id(node): i for i, node in enumerate(upper)}
         own = {id(node): i for i, node in enumerate(lower)}
-        edges = [(one, other) for one in upper for other in one.below if not (bends and one.passing != other.passing)]
+        edges = [
+            (one, other)
+            for one in upper
+            for other in one.below
+            if not bends or (bends == 1 and one.passing == other.passing)
+        ]
         taken: list[tuple[int, int]] = []
         for one, other in sorted(edges, key=_turn):
             i, j = place[id(one)], own[id(other)]

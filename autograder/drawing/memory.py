@@ -29,12 +29,13 @@ from autograder.drawing.paper import (
 
 HEIGHT = 32  # px, of a cell: a value over its place in memory
 ARC = 17  # px that each axis's steps rise above the one before
+LEGEND = "each cell: a value, and below it its place in memory"
 MOST = 240  # cells of memory, or of the tensor
 
 
 def strides(tensor: Tensor, axes: str = "", name: str = "") -> Figure:
-    """How a tensor lies in memory: the row of cells that it shares with its base, the step that each axis takes over it,
-    and the tensor itself, each element with its place in that row.
+    """How a tensor lies in memory: the row of cells that it shares with its base, the step that each axis takes over
+    it, and the tensor itself, each element with its place in that row.
 
     `axes` names the axes in order. Works for every view: transposed, sliced, expanded (a step of 0), unfolded. Cells
     that the tensor does not reach are empty. Raises ValueError where the names are not as many as the axes, or there is
@@ -57,6 +58,20 @@ def strides(tensor: Tensor, axes: str = "", name: str = "") -> Figure:
     return _Memory(tensor.detach(), [short(value) for value in values_of(memory)], labels, fitting(name)).draw()
 
 
+@dataclass(frozen=True)
+class _Arc:
+    """The first step along an axis, from place to place; its label stands to the right of `right`."""
+
+    axis: str
+    start: int
+    end: int
+    right: float
+
+    @property
+    def label(self) -> str:
+        return f"{self.axis} +{self.end - self.start}"
+
+
 @dataclass
 class _Memory:
     tensor: Tensor
@@ -75,10 +90,11 @@ class _Memory:
         self.rows = max(1, -(-len(self.memory) // self.across))
 
     def draw(self) -> Figure:
-        arcs = [self._arc(i) for i in range(self.tensor.dim())]
-        rise = ARC * sum(arc is not None for arc in arcs)
-        top = MARGIN + 18 + rise + (4 if rise else 0)
-        below = top + self.rows * (HEIGHT + 4) + 14
+        axes = sorted(range(self.tensor.dim()), key=self.steps.__getitem__, reverse=True)  # no line crosses a label
+        arcs = [arc for arc in map(self._arc, axes) if arc is not None]
+        self.rise = ARC * len(arcs) + (4 if arcs else 0)
+        top = MARGIN + 20.0
+        below = top + self.rise + self.rows * (HEIGHT + 4) + 14
         rows, columns = self._shape()[-2:]
         planes = prod(self._shape()[:-2])
         plane_width = max(columns * self.cell, text_width(self._plane(planes - 1))) + 14
@@ -89,15 +105,14 @@ class _Memory:
         chips = sum(chip_width(a, s) + 3 for a, s in zip(self.labels, self.tensor.shape, strict=True))
         widths = [min(len(self.memory), self.across) * self.cell, min(planes, beside) * plane_width, chips, 120]
         widths += [text_width(line) for line in lines] + [text_width(self.name, bold=True)]
-        widths += [left + text_width(label, SMALL) + 4 - MARGIN for arc in arcs if arc for left, label in [arc[2:]]]
+        widths += [arc.right + text_width(arc.label, SMALL) + 4 - MARGIN for arc in arcs]
+        widths.append(text_width("memory", bold=True) + 10 + text_width(LEGEND, SMALL))
         paper = Figure(max(widths) + 2 * MARGIN, height + MARGIN, self._description(), self._text())
         write(paper, "memory", MARGIN, MARGIN + SIZE, font_weight="bold")
+        small(paper, LEGEND, MARGIN + text_width("memory", bold=True) + 10, MARGIN + SIZE)
         self._row(paper, top)
-        level = 0
-        for i, arc in enumerate(arcs):
-            if arc:
-                level += 1
-                self._jump(paper, i, arc, top, level)
+        for level, arc in enumerate(arcs, 1):
+            self._jump(paper, arc, top, level)
         write(paper, self.name or "tensor", MARGIN, below + SIZE, font_weight="bold")
         for plane in range(planes):
             x = MARGIN + (plane % beside) * plane_width
@@ -136,7 +151,10 @@ class _Memory:
         paper.extend([empty, solid, texts])
 
     def _at(self, place: int, top: float) -> tuple[float, float]:
-        return MARGIN + place % self.across * self.cell, top + place // self.across * (HEIGHT + 4)
+        """Where a place of memory lies: the steps have their room above the row in which the tensor begins."""
+        row, column = divmod(place, self.across)
+        room = self.rise if row >= self.start // self.across else 0
+        return MARGIN + column * self.cell, top + row * (HEIGHT + 4) + room
 
     def _content(self, texts: drawsvg.Group, x: float, y: float, value: str, place: int, reached: bool = True) -> None:
         write(texts, value, x + self.cell / 2 - 1, y + 14, **({} if reached else {"fill": MUTED}))
@@ -151,48 +169,42 @@ class _Memory:
             self._content(texts, left, above - 1, self.memory[place], place)
         paper.extend([cells, texts])
 
-    def _arc(self, axis: int) -> tuple[int, int, float, str] | None:
-        """From which place to which the first step along an axis leads, and its label; None where there is no step, or
-        it leads to another row of the drawing."""
+    def _arc(self, axis: int) -> _Arc | None:
+        """The first step along an axis; None where there is no step, or it leads to another row of the drawing."""
         if self.tensor.numel() == 0 or self.tensor.shape[axis] < 2:
             return None
         end = self.start + self.steps[axis]
         if self.start // self.across != end // self.across:
             return None
-        right = self._at(end, 0)[0] + self.cell / 2 + (12 if end == self.start else 4)
-        return self.start, end, right, f"{self.labels[axis]} +{self.steps[axis]}"
+        right = MARGIN + end % self.across * self.cell + self.cell / 2 + (12 if end == self.start else 4)
+        return _Arc(self.labels[axis], self.start, end, right)
 
-    def _jump(self, paper: Figure, axis: int, arc: tuple[int, int, float, str], top: float, level: int) -> None:
-        start, end, right, label = arc
-        colour = axis_colour(self.labels[axis])
-        (x1, y), (x2, _) = self._at(start, top), self._at(end, top)
+    def _jump(self, paper: Figure, arc: _Arc, top: float, level: int) -> None:
+        colour = axis_colour(arc.axis)
+        (x1, y), (x2, _) = self._at(arc.start, top), self._at(arc.end, top)
         x1, x2, height = x1 + self.cell / 2 - 1, x2 + self.cell / 2 - 1, ARC * level - 4
-        if start == end:  # a step of 0 comes back
+        if arc.start == arc.end:  # a step of 0 comes back
             way = f"M{x1 - 4:.1f} {y - 2:.1f}v{-height:.1f}h8v{height - 1:.1f}"
             x2 = x1 + 4
         else:
             way = f"M{x1 - 3 * level + 3:.1f} {y - 2:.1f}v{-height:.1f}H{x2:.1f}v{height - 1:.1f}"
         path(paper, way, stroke=colour, stroke_width=1.6)
         path(paper, f"M{x2 - 4:.1f} {y - 7:.1f}l4 5l4 -5", stroke=colour, stroke_width=1.6)
-        small(paper, label, right + 2, y - height + 3, fill=colour)
+        small(paper, arc.label, arc.right + 2, y - height + 3, fill=colour)
 
     def _sentences(self) -> list[str]:
-        facts = zip(self.labels, self.steps, strict=True)
-        lines = [f"{label}: one step is {step} place{'' if step == 1 else 's'}" for label, step in facts]
-        zero = [label for label, step in zip(self.labels, self.steps, strict=True) if step == 0]
-        if zero:
-            lines.append(f"A step of 0 stays where it is: along {' and '.join(zero)} every element is the same cell.")
-        begins = [f"It begins at place {self.start}."] if self.start else []
-        return [
-            *("; ".join(lines[i : i + 3]) for i in range(0, len(lines) - bool(zero), 3)),
-            *lines[len(self.steps) :],
-            *begins,
-        ]
+        facts = list(zip(self.labels, self.steps, strict=True))
+        steps = [f"{label}: one step is {step} place{'' if step == 1 else 's'}" for label, step in facts]
+        lines = ["; ".join(steps[i : i + 3]) for i in range(0, len(steps), 3)]
+        still = [label for label, step in facts if step == 0]
+        if still:
+            lines.append(f"a step of 0 stays where it is: along {' and '.join(still)} all elements are the same cell")
+        return lines + ([f"it begins at place {self.start}"] if self.start else [])
 
     def _description(self) -> str:
         shape = ", ".join(f"{a} {s}" for a, s in zip(self.labels, self.tensor.shape, strict=True))
         name = self.name or "A tensor"
-        return f"{name} of shape ({shape}) over {len(self.memory)} cells of memory. {'. '.join(self._sentences())}"
+        return f"{name} of shape ({shape}) over {len(self.memory)} cells of memory. {'; '.join(self._sentences())}."
 
     def _text(self) -> str:
         rows, columns = self._shape()[-2:]

@@ -50,7 +50,7 @@ class Figure(drawsvg.Drawing):
     which is what `repr` and `str` give: a notebook keeps both forms."""
 
     def __init__(self, width: float, height: float, description: str, text: str, title: str = "") -> None:
-        super().__init__(math.ceil(width), math.ceil(height), role="img", font_family=FONT, fill=INK)
+        super().__init__(math.ceil(width), math.ceil(height), role="img", font_family=FONT, font_size=SIZE, fill=INK)
         self.description, self.text = clean(description), text
         self.append(drawsvg.Title(clean(title) or self.description))
         self.append(_Description(self.description))
@@ -150,7 +150,7 @@ def write(
     paper: drawsvg.Drawing | drawsvg.Group, text: str, x: float, y: float, size: float = SIZE, **more: object
 ) -> None:
     """One line of text that begins at x and stands on y; `text_anchor="middle"` or `"end"` moves it."""
-    paper.append(drawsvg.Text(clean(text), size, round(x, 1), round(y, 1), **more))
+    paper.append(drawsvg.Text(clean(text), size if size != SIZE else None, round(x, 1), round(y, 1), **more))
 
 
 def small(paper: drawsvg.Drawing | drawsvg.Group, text: str, x: float, y: float, **more: object) -> None:

@@ -12,6 +12,7 @@ from autograder.drawing.paper import WIDEST, clean
 OPERATION_ROOM = 110  # px that an operation's label takes where it is narrow
 GAP = 26
 ROOM = WIDEST - 80  # px: lines pass beside what stands in a layer
+LINE = 8  # px that a line which passes a layer takes where there are many
 LINES = {"view": "┆", "copy": "┃", "in place": "↻"}  # of plain text
 
 
@@ -70,8 +71,8 @@ def layers_of(boxes: Mapping[str, Box], arrows: Sequence[Arrow]) -> tuple[dict[s
     used: Counter[int] = Counter()
     place: dict[str, int] = {}
 
-    def free(layer: int, room: float, step: int = 2) -> int:
-        while used[layer] and used[layer] + room > ROOM:
+    def free(layer: int, room: float, step: int = 2, lines: int = 0) -> int:
+        while used[layer] and used[layer] + room + lines * LINE > ROOM:
             layer += step
         used[layer] += int(room)
         return layer
@@ -81,13 +82,13 @@ def layers_of(boxes: Mapping[str, Box], arrows: Sequence[Arrow]) -> tuple[dict[s
     for arrow in arrows:
         above = max((place[key] for key in arrow.inputs if key in made), default=0)
         steps.append(free(above + 1, OPERATION_ROOM))
-        for key in arrow.outputs:
-            place[key] = free(steps[-1] + 1, _room(boxes[key]))
+        for i, key in enumerate(arrow.outputs):  # the lines of those in earlier layers pass the later ones
+            place[key] = free(steps[-1] + 1, _room(boxes[key]), lines=i)
     for key in reversed([key for key in boxes if key not in made]):
         uses = [step for arrow, step in zip(arrows, steps, strict=True) if key in arrow.inputs]
         place[key] = free(min(uses, default=1) - 1, _room(boxes[key]), step=-2)
     first = min([0, *place.values()])
-    return {key: layer - first for key, layer in place.items()}, [layer - first for layer in steps]
+    return {key: place[key] - first for key in boxes}, [layer - first for layer in steps]
 
 
 def _room(box: Box) -> float:

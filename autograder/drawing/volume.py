@@ -115,9 +115,10 @@ def solid(paper: drawsvg.Drawing | drawsvg.Group, x: float, y: float, lengths: L
     channel, height, width = lengths
     back = SLANT * channel
     top = y + back
-    stroke = {"stroke": colour.line, "stroke_width": 1.2, "stroke_linejoin": "round"}
+    faces = drawsvg.Group(fill=colour.fill, stroke=colour.line, stroke_linejoin="round")
     front = f"M{x:.1f} {top:.1f}h{width:.1f}v{height:.1f}h{-width:.1f}z"
     lid = f"M{x:.1f} {top:.1f}l{back:.1f} {-back:.1f}h{width:.1f}l{-back:.1f} {back:.1f}z"
     side = f"M{x + width:.1f} {top:.1f}l{back:.1f} {-back:.1f}v{height:.1f}l{-back:.1f} {back:.1f}z"
     for face, shade in ((front, 1.0), (lid, 0.5), (side, 0.75)):
-        path(paper, face, **{**stroke, "fill": colour.fill, "fill_opacity": shade})
+        faces.append(drawsvg.Path(face, fill_opacity=shade if shade < 1 else None))
+    paper.append(faces)

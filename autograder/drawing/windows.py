@@ -73,6 +73,16 @@ def windows(
     The first three windows are drawn, or the one with the number `at`. Padding is dashed; what no window reads is
     crossed out. Raises ValueError where no window fits, or the input is too large to be drawn.
     """
+    axes = axes_of(size, kernel, stride, padding, dilation)
+    count = axes[0].out * axes[1].out
+    if at is not None and not 0 <= at < count:
+        raise ValueError(f"there is no window {at}: they are numbered from 0 to {count - 1}")
+    return _Windows(axes, _shown(axes, at)).draw()
+
+
+def axes_of(size: Pair, kernel: Pair, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> tuple[Axis, Axis]:
+    """The two axes of a convolution; one of a line lies across, and the other has no name. Raises ValueError where no
+    window fits."""
     pairs = [_pair(value, name) for value, name in ((size, "size"), (kernel, "kernel"), (stride, "stride"))]
     pairs += [_pair(padding, "padding", 0), _pair(dilation, "dilation")]
     if isinstance(size, int):
@@ -88,10 +98,7 @@ def windows(
                 f"no window fits: along the {axis.name} a kernel of {axis.kernel} with dilation {axis.dilation} spans "
                 f"{axis.span}, and the padded input has {axis.padded}"
             )
-    count = axes[0].out * axes[1].out
-    if at is not None and not 0 <= at < count:
-        raise ValueError(f"there is no window {at}: they are numbered from 0 to {count - 1}")
-    return _Windows(axes, _shown(axes, at)).draw()
+    return axes
 
 
 def _pair(value: Pair, name: str, least: int = 1) -> tuple[int, int]:
@@ -116,11 +123,11 @@ class _Windows:
     def draw(self) -> Figure:
         down, across = self.axes
         left = MARGIN
-        self.label = 14
+        self.below = 0 if down.name else 10 * len(self.shown) + 4  # a line has its windows below it
         notes = [axis.sentence for axis in self.axes if axis.name]
         if any(axis.unread for axis in self.axes):
             notes.append("×: no window reads it.")
-        width, height = across.padded * CELL, down.padded * CELL
+        width, height = across.padded * CELL, down.padded * CELL + self.below
         heads = [f"input {self._size([a.size for a in self.axes])}" + (", padded" if self._padded else "")]
         heads.append(f"output {self._size([a.out for a in self.axes])}")
         second = max(width, text_width(heads[0], bold=True)) + GAP
@@ -129,9 +136,8 @@ class _Windows:
         bottom = max(MARGIN + 22 + height + 26, y + 22 + down.out * CELL + 26)
         total = max(x + across.out * CELL, x + text_width(heads[1], bold=True), left + width, x + self._chips_width())
         total = max(total, *(left + text_width(note) for note in notes), left + self._chips_width()) + MARGIN
-        paper = Figure(
-            total, bottom + 16 * len(notes) + MARGIN, self._description(heads, notes), self._text(heads, notes)
-        )
+        description = f"Windows of a convolution: {heads[0]}, {heads[1]}. {'. '.join(notes)}."
+        paper = Figure(total, bottom + 16 * len(notes) + MARGIN, description, self._text(heads, notes))
         self._input(paper, left, MARGIN, heads[0])
         self._output(paper, x, y, heads[1])
         for i, note in enumerate(notes):
@@ -162,9 +168,9 @@ class _Windows:
         if unread:
             crosses = (f"M{x + j * CELL + 6:g} {y + i * CELL + 6:g}l8 8m0 -8l-8 8" for i, j in unread)
             path(paper, "".join(crosses), stroke=RULE, stroke_width=1.2)
-        for k, number in reversed(list(enumerate(self.shown))):
+        for k, number in enumerate(self.shown):
             self._window(paper, x, y, k, number)
-        self._chips(paper, x, y + down.padded * CELL + 5, "")
+        self._chips(paper, x, y + down.padded * CELL + self.below + 5, "")
 
     def _real(self, i: int, j: int) -> bool:
         places = zip((i, j), self.axes, strict=True)
@@ -179,6 +185,9 @@ class _Windows:
         if k == 0:
             places = [(i, j) for i in rows for j in columns]
             path(paper, _squares(places, x, y), fill=colour.fill, stroke=colour.line, stroke_width=0.8)
+        if not down.name:
+            self._bar(paper, x, y + CELL + 4 + 10 * k, columns, k)
+            return
         inset = 2.5 * k
         corner = (x + columns[0] * CELL + inset, y + rows[0] * CELL + inset)
         frame = {"stroke": colour.line, "stroke_width": 2.2, "fill": "none"}
@@ -190,6 +199,16 @@ class _Windows:
                 for j in columns:
                     dots.append(drawsvg.Circle(x + j * CELL + CELL / 2 + 5 * k - 5, y + i * CELL + CELL / 2, 2))
             paper.append(dots)
+
+    def _bar(self, paper: Figure, x: float, y: float, places: list[int], k: int) -> None:
+        """A window of a line, below it: a bar over its span, with a mark under each place that it reads."""
+        style = {"stroke": WINDOWS[k].line, "stroke_width": 2.2}
+        dashes = {"stroke_dasharray": DASHES[k]} if DASHES[k] else {}
+        path(paper, f"M{x + places[0] * CELL + 4:g} {y + 4:g}H{x + places[-1] * CELL + CELL - 4:g}", **style, **dashes)
+        marks = drawsvg.Group(fill=WINDOWS[k].line)
+        for place in places:
+            rectangle(marks, x + place * CELL + CELL / 2 - 4, y, 8, 8)
+        paper.append(marks)
 
     def _output(self, paper: Figure, x: float, y: float, head: str) -> None:
         down, across = self.axes
@@ -211,9 +230,6 @@ class _Windows:
         for axis in self.axes:
             if axis.name:
                 x += chip(paper, x, y, prefix + axis.name, axis.out if prefix else axis.size) + 4
-
-    def _description(self, heads: list[str], notes: list[str]) -> str:
-        return f"Windows of a convolution: {heads[0]}, {heads[1]}. {'. '.join(notes)}."
 
     def _text(self, heads: list[str], notes: list[str]) -> str:
         down, across = self.axes
