@@ -48,6 +48,7 @@ class Call:
     one: bool = False  # one of torch's own layers, which is one step at any depth
     failed: bool = False
     message: str = ""
+    mismatch: str = ""  # which axes do not fit, where that is why it failed
 
     @property
     def has_functions(self) -> bool:

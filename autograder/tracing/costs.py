@@ -32,7 +32,7 @@ class MultiplyAdds(FlopCounterMode):
 
 
 def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
-    return int(sdpa_flop_count(query, key, value))
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
 
 def _matrix_vector(matrix: Any, *_: Any, **__: Any) -> int:

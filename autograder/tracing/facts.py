@@ -13,9 +13,10 @@ from autograder.tracing.steps import Step
 class Facts:
     """One run of a candidate: its steps, and the values that flow through them by key.
 
-    `parameters` counts the numbers of all parameters that it holds or uses, shared ones once; `multiply_adds` those of
-    the whole run; `activation_bytes` what all results take that are no views, each once, as training keeps them.
-    `modules` are all calls of modules, at any depth, an outer one before those within it. `error` says what the candidate raised, "" where it returned.
+    `modules` are all calls of modules, at any depth, an outer one before those within it. `parameters` counts the
+    numbers of all parameters that it holds or uses, shared ones once; `multiply_adds` those of the whole run;
+    `activation_bytes` what all results take that are no views, each once, as training keeps them. `error` says what the
+    candidate raised, "" where it returned.
     """
 
     title: str

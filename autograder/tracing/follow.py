@@ -57,6 +57,11 @@ def followed(
         order = _order(name, args, kwargs, len(inputs[0].shape))
         if order is not None and len(order) == len(shape):
             kept = _ordered(inputs[0], order, shape, by_size)
+        elif name == "stack":  # the new axis counts the inputs; by size it would be any axis
+            place = joint(name, args, kwargs, len(shape))
+            axes = _broadcast(inputs, (*shape[:place], *shape[place + 1 :]))
+            own = by_size[place] if by_size[place] not in axes else ""
+            return (*axes[:place], own, *axes[place:])
         elif name in MERGING:
             kept = tuple(own or axis for own, axis in zip(by_size, _merged(inputs[0], shape), strict=True))
     if kept is None or len(kept) != len(shape):
@@ -64,11 +69,10 @@ def followed(
     return tuple("" if size == 1 else axis or own for axis, own, size in zip(kept, by_size, shape, strict=True))
 
 
-def joint(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Value) -> str:
-    """The axis that a call of one of `JOINING` joins its inputs on: its name, or `axis 1`."""
-    default = min(JOINING[name], len(result.shape) - 1)
-    axis = int(kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else default))) % len(result.shape)
-    return result.axes[axis] or f"axis {axis}"
+def joint(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], rank: int) -> int:
+    """Which axis of its result a call of one of `JOINING` joins its inputs on."""
+    default = min(JOINING[name], rank - 1)
+    return int(kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else default))) % rank
 
 
 def _kept(name: str, inputs: Sequence[Value], shape: tuple[int, ...]) -> Axes | None:
@@ -76,7 +80,7 @@ def _kept(name: str, inputs: Sequence[Value], shape: tuple[int, ...]) -> Axes | 
     first, rank = inputs[0], len(shape)
     if name in SAME_ORDER or "_pool" in name:
         return first.axes
-    if (name in SAME_SHAPE and first.shape == shape) or _pointwise(name):
+    if (name in SAME_SHAPE and first.shape == shape) or is_pointwise(name):
         return _broadcast(inputs, shape)
     if name in ("cat", "concat", "concatenate") and all(len(value.axes) == rank for value in inputs):
         columns = zip(*(value.axes for value in inputs), strict=True)
@@ -91,7 +95,7 @@ def _kept(name: str, inputs: Sequence[Value], shape: tuple[int, ...]) -> Axes | 
 
 
 @cache
-def _pointwise(name: str) -> bool:
+def is_pointwise(name: str) -> bool:
     """Whether torch says that an operation works on each element by itself."""
     if name.startswith("__"):
         return name not in ("__getitem__", "__setitem__", "__matmul__", "__rmatmul__")
@@ -113,11 +117,11 @@ def _broadcast(inputs: Sequence[Value], shape: tuple[int, ...]) -> Axes:
 
 def _ordered(value: Value, order: Order, shape: tuple[int, ...], by_size: Axes) -> Axes:
     """The names of axes taken from `value` in a new order. A part of an axis that has exactly the size of a named one
-    is that one: a third of queries, keys and values in one, the first `tgt` rows of a longer mask."""
+    that is not there yet is that one: a third of queries, keys and values in one, the first rows of a longer mask."""
     kept = []
     for place, size, own in zip(order, shape, by_size, strict=True):
         part = place is not None and value.shape[place] != size
-        exact = part and own and JOINT not in own
+        exact = part and own and JOINT not in own and own not in value.axes
         kept.append(own if exact else "" if place is None else value.axes[place])
     return tuple(kept)
 

@@ -46,6 +46,8 @@ def of_call(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, 
     if method and len(args) == 2 and not kwargs and (name in SYMBOLS or name in REVERSED):
         other = "" if isinstance(args[1], Tensor) else _written(args[1], name_of)
         return f"{other} {REVERSED[name]}".strip() if name in REVERSED else f"{SYMBOLS[name]} {other}".strip()
+    if method and name.startswith("__"):
+        name = name.strip("_")
     given = ", ".join(_arguments(func, args[1:] if method else args, kwargs, method, name_of))
     name = _reader_path(name)
     return _short(f"{name}({given})" if given or method else name)
@@ -59,7 +61,7 @@ def last_name(func: Callable[..., Any]) -> str:
 
 def of_module(path: str, module: nn.Module) -> str:
     """The text of a module's call: `W_q: Linear`, `branch3.2: Conv2d 3×3`, `pool: MaxPool2d 3×3, stride 2`."""
-    kind = type(module).__name__
+    kind = kind_of(module)
     text = f"{path}: {kind}" if path else kind
     if type(module).__module__.startswith("torch.nn.modules.") and hasattr(module, "kernel_size"):
         axes = int(kind[-2]) if kind[-2].isdigit() else 1
@@ -68,6 +70,11 @@ def of_module(path: str, module: nn.Module) -> str:
         if set(stride) != {"1"}:
             text += f", stride {stride[0] if len(set(stride)) == 1 else '×'.join(stride)}"
     return text
+
+
+def kind_of(module: nn.Module) -> str:
+    """The name of a module's class; a scripted one's is that of the class it was made of."""
+    return str(getattr(module, "original_name", type(module).__name__))
 
 
 def _sizes(value: Any, axes: int) -> list[str]:

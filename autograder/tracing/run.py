@@ -15,7 +15,8 @@ from autograder.drawing import Figure
 from autograder.tracing import picture, table
 from autograder.tracing.calls import Call
 from autograder.tracing.facts import Facts
-from autograder.tracing.names import AxisNames
+from autograder.tracing.names import JOINT, AxisNames
+from autograder.tracing.operation import kind_of
 from autograder.tracing.record import Recorder
 from autograder.tracing.steps import module_calls, steps
 from autograder.tracing.variables import is_own
@@ -65,8 +66,8 @@ def trace(
     sizes = dict(axes or {})
     recorder = Recorder(candidate, AxisNames(sizes), _title(candidate))
     root = recorder.root
-    given = recorder.add_inputs(_named(candidate, inputs, named_inputs))
-    root.inputs, error, outputs, notes = list(given), "", [], recorder.names.notes()
+    given = recorder.ledger.inputs(_named(candidate, inputs, named_inputs))
+    root.inputs, error, outputs, notes = list(given), "", [], recorder.ledger.names.notes()
     try:
         with recorder.recording():
             result = candidate(*inputs, **named_inputs)
@@ -80,6 +81,7 @@ def trace(
         notes += _unused(recorder, root)
         if not outputs:
             notes.append(f"the candidate returned {_described(result)}, and no tensor")
+    root.parameters = root.parameters or recorder.ledger.parts.held
     return Trace(
         title=root.operation,
         axes=sizes,
@@ -88,10 +90,10 @@ def trace(
         modules=tuple(module_calls(root)),
         inputs=tuple(given),
         outputs=tuple(outputs),
-        parameters=sum(recorder.parts.held.values()),
+        parameters=sum(recorder.ledger.parts.held.values()),
         multiply_adds=root.multiply_adds,
         activation_bytes=recorder.ledger.activation_bytes,
-        notes=(*notes, *recorder.decided),
+        notes=(*notes, *recorder.ledger.decided),
         error=error,
     )
 
@@ -112,6 +114,8 @@ def _check(candidate: Any, axes: Any, depth: Any) -> None:
     for name, size in (axes or {}).items():
         if not isinstance(name, str) or not name.strip():
             raise TypeError(f"the names in axes are text; {name!r} is not.")
+        if JOINT in name:
+            raise ValueError(f"the names in axes are of single axes; {name!r} is a product, which is found by itself.")
         if not isinstance(size, int) or isinstance(size, bool):
             raise TypeError(f"the sizes in axes are whole numbers; {name} has {size!r}.")
         if size < 1:
@@ -124,15 +128,21 @@ def _check(candidate: Any, axes: Any, depth: Any) -> None:
 
 def _title(candidate: Any) -> str:
     if isinstance(candidate, nn.Module):
-        return type(candidate).__name__
+        return kind_of(written(candidate))
     inner = getattr(candidate, "func", candidate)  # of functools.partial
     return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def written(module: nn.Module) -> nn.Module:
+    """The module that was compiled, of a compiled one."""
+    inner = getattr(module, "_orig_mod", module)
+    return inner if isinstance(inner, nn.Module) else module
 
 
 def _named(candidate: Any, inputs: tuple[Any, ...], named_inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs by the names of the candidate's parameters; by number where its signature does not tell."""
     try:
-        signature = inspect.signature(candidate.forward if isinstance(candidate, nn.Module) else candidate)
+        signature = inspect.signature(written(candidate).forward if isinstance(candidate, nn.Module) else candidate)
         bound = signature.bind_partial(*inputs, **named_inputs).arguments
     except (TypeError, ValueError):
         return {**{f"input[{place}]": value for place, value in enumerate(inputs)}, **named_inputs}
@@ -157,9 +167,9 @@ def _unused(recorder: Recorder, root: Call) -> list[str]:
             values |= set(call.inputs)
             parameters |= set(call.parameters)
     names = [recorder.ledger.values[key].name for key in root.inputs if key not in values]
-    notes = [f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} not used"] if names else []
-    left = sum(count for parameter, count in recorder.parts.held.items() if parameter not in parameters)
-    return notes + ([f"{left:,} of the parameters were not used"] if left else [])
+    notes = [f"no step takes {' or '.join(names)}"] if names else []
+    left = sum(count for parameter, count in recorder.ledger.parts.held.items() if parameter not in parameters)
+    return notes + ([f"no step takes {left:,} of the parameters"] if left else [])
 
 
 def _described(result: Any) -> str:
@@ -188,6 +198,6 @@ def _line(recorder: Recorder, traceback: TracebackType | None) -> tuple[str, lis
         if line and not is_own(code.co_filename):
             text = line
             local = traceback.tb_frame.f_locals
-            keys = recorder.known(local[name] for name in re.findall(r"[A-Za-z_]\w*", line) if name in local)
+            keys = recorder.ledger.known(local[name] for name in re.findall(r"[A-Za-z_]\w*", line) if name in local)
         traceback = traceback.tb_next
     return text, keys

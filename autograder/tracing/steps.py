@@ -15,7 +15,8 @@ class Step:
 
     `module` is the dotted path of the module that the step is, None where it is a function. `parameters` counts the
     numbers of the parameters that it uses, `multiply_adds` as `costs.py` says. `joins` is the axis that several inputs
-    join on. `failed` marks the step that raised, with its `message`; it has no outputs.
+    join on. `failed` marks the step that raised, with its `message`, and in axis names what does not fit; it has no
+    outputs.
     """
 
     operation: str
@@ -28,6 +29,7 @@ class Step:
     multiply_adds: int = 0
     failed: bool = False
     message: str = ""
+    mismatch: str = ""
 
 
 def steps(root: Call, depth: int | None, failed: bool) -> Iterator[Step]:
@@ -86,4 +88,5 @@ def _step(call: Call) -> Step:
         multiply_adds=call.multiply_adds,
         failed=call.failed,
         message=inner.message,
+        mismatch=inner.mismatch,
     )

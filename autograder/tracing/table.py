@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from autograder.tracing.facts import Facts, amount
@@ -28,12 +29,19 @@ def _title(facts: Facts) -> str:
 
 
 def labels(facts: Facts) -> dict[str, str]:
-    """What each value is called in the text: by its name, a result without one by its step, as `#3`."""
+    """What each value is called in the text: by its name where no other has it, a result without one by its step as
+    `#3`, one of several of a name by both, as `x#3`."""
     found = {key: value.name for key, value in facts.values.items()}
+    counts = Counter(found[key] for key in _shown(facts))
     for number, step in enumerate(facts.steps, 1):
         for part, key in enumerate(step.outputs):
-            found[key] = found[key] or (f"#{number}" if len(step.outputs) == 1 else f"#{number}[{part}]")
+            if counts[found[key]] > 1 or not found[key]:
+                found[key] += f"#{number}" if len(step.outputs) == 1 or found[key] else f"#{number}[{part}]"
     return found
+
+
+def _shown(facts: Facts) -> set[str]:
+    return {*facts.inputs, *(key for step in facts.steps for key in (*step.inputs, *step.outputs))}
 
 
 def _rows(facts: Facts, most: int) -> str:
@@ -101,5 +109,5 @@ def stopped(facts: Facts) -> str:
         return f"Stopped: {facts.error}"
     called = labels(facts)
     went_in = ", ".join(f"{called[key]} {facts.shape(key, sizes=True)}".strip() for key in last.inputs)
-    lines = [f"Stopped at step {len(facts.steps)}, {last.operation}", f"  {facts.error}"]
-    return "\n".join(lines + ([f"  went in: {went_in}"] if went_in else []))
+    lines = [f"Stopped at step {len(facts.steps)}, {last.operation}", facts.error, went_in and f"went in: {went_in}"]
+    return "\n  ".join(line for line in [*lines, last.mismatch] if line)

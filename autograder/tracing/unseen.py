@@ -6,17 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-Function = Callable[..., Any]  # Recorder.function
+Function = Callable[..., Any]  # as the Recorder's methods of these names
 
 
-class Unseen(TorchDispatchMode):
-    """Gives every operation to `function`, and each size that values decided to `decided`."""
+class Unseen(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Gives every operation to `function`, a tensor's parting from its history to `detach`, and each size that values
+    decided to `decided`."""
 
-    def __init__(self, function: Function, decided: Callable[[int], None]) -> None:
-        super().__init__()
+    def __init__(self, function: Function, detach: Function, decided: Callable[[int], None]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.function = function
+        self.detach = detach
         self.decided = decided
 
     def __torch_dispatch__(
@@ -25,11 +28,13 @@ class Unseen(TorchDispatchMode):
         """Run the operation."""
         kwargs = kwargs or {}
         name = str(getattr(func, "_overloadpacket", func)).removeprefix("aten.")
+        if name == "detach":
+            return self.detach(func, *args)
         result = self.function(func, name, args, kwargs, lambda: f"aten.{name}")
         if torch.Tag.dynamic_output_shape in getattr(func, "tags", ()):
             axis = _decided_axis(name, args)
             first = result[0] if isinstance(result, tuple) else result
-            if axis is not None and isinstance(first, torch.Tensor) and axis < first.dim():
+            if axis is not None and isinstance(first, Tensor) and axis < first.dim():
                 self.decided(first.shape[axis])
         return result
 

@@ -71,7 +71,8 @@ class Untouched:
 def untouched() -> Iterator[Untouched]:
     """Within, modules are kept as they are seen; at the end they and the random state are put back."""
     kept = Untouched()
-    with torch.random.fork_rng():
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng(devices):
         try:
             yield kept
         finally:
