@@ -32,8 +32,10 @@ from autograder.notebook import DEMONSTRATION
 
 ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
-KEY_MODULES = ("answers", "axes", "compare", "contrast", "draw", "key", "probes", "values", "watch")
-FIGURE_MODULES = ("drawing", "stretch")
+KEY_MODULES = (
+    "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "plans", "probes", "recipes", "values", "watch",
+)  # fmt: skip
+FIGURE_MODULES = tuple(f"drawing/{path.stem}" for path in sorted((ENGINE / "drawing").glob("*.py")))
 BUILD_MODULES = ("build",)
 SOLUTION = "### BEGIN SOLUTION"
 CHECK = re.compile(r"^check\((\w+)\)\s*$", re.M)

@@ -1,13 +1,15 @@
-"""Contrasts: a case once more with something changed, to see whether a candidate's answer follows as the reference's does.
+"""Contrasts: a case once more with something changed, to see whether a candidate's answer follows as the reference's.
 
-Two kinds. Where an *argument* is changed, the reference's answer is another one; a candidate whose answer stays the same
-to the bit does not depend on that argument. Where two *axes* are exchanged in an input, a candidate that gives the answer
-asked for has mistaken one for the other.
+Three kinds. Where an *argument* is changed, the reference's answer is another one; a candidate whose answer stays the
+same to the bit does not depend on that argument. Where two *axes* are exchanged in the inputs, a candidate that gives
+the answer asked for has mistaken one for the other. Where *nothing* is changed, an answer that is another one all the
+same depends on something besides the inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +17,14 @@ import torch
 from torch import Tensor
 
 from autograder.axes import labels
+from autograder.probes import Names, by_their_names
 
 MOST_CHANGES = 4  # kinds of change that are tried
 MOST = 2  # contrasts of one argument or pair of axes: each in a case of its own
+MOST_WEIGHTS = 100_000  # of a module, and numbers of an input: what is larger is not tried again
 Results = dict[str, Any]
+Tried = Callable[[dict[str, Any]], "Results | None"]
+Differ = Callable[[Results, Results], bool]
 DTYPES = (torch.float32, torch.float64, torch.float16)
 
 
@@ -30,78 +36,105 @@ class Contrast:
     """
 
     case: int
-    values: dict[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
     argument: str = ""
     exchanged: list[str] = field(default_factory=list)
 
 
 def make_contrasts(
-    cases: Sequence[dict[str, Any]],
-    parameters: Sequence[dict[str, Any]],
-    returns: Any,
-    tried: Callable[[dict[str, Any]], Results | None],
-    differ: Callable[[Results, Results], bool],
+    cases: Sequence[dict[str, Any]], names: Names, described: Mapping[str, Any], tried: Tried, differ: Differ
 ) -> list[Contrast]:
     """The contrasts of an exercise's cases.
 
-    `tried` gives the reference's results on a case, or None where it raises; `differ` tells whether two results do.
+    `described` has the axes of each parameter, and of the result under ""; `tried` gives the reference's results on a
+    case, or None where it raises; `differ` tells whether two results do.
     """
-    usable = [index for index, case in enumerate(cases) if not case["raises"]]
-    found: list[Contrast] = []
-    for parameter in parameters:
-        found += _changing(cases, usable, parameter, tried, differ)
-    exchanges = [_exchanging(cases[index], index, parameters) for index in usable]
-    for contrast in (contrast for each in exchanges for contrast in each):
-        results = tried({**cases[contrast.case], "arguments": with_values(cases[contrast.case], contrast)})
-        expected = cases[contrast.case]["expected"]
-        known = sum(other.exchanged == contrast.exchanged for other in found)
-        if known < MOST and (results is None or differ(expected, restored(results, contrast.exchanged, returns))):
-            found.append(contrast)
+    usable = [index for index, case in enumerate(cases) if not case["raises"] and _is_small(case)]
+    found = [Contrast(usable[0])] if usable else []
+    for name in [*names.call, *names.forward]:
+        found += _changing(cases, usable, names, name, tried, differ)
+    for index in usable:
+        for contrast in _exchanging(cases[index], index, names, described):
+            case = cases[index]
+            results = tried({**case, "arguments": with_values(case, contrast, names)})
+            known = sum(other.exchanged == contrast.exchanged for other in found)
+            wrong = results is None or all(
+                differ(case["expected"], each)
+                for each in (results, restored(results, contrast.exchanged, described[""]))
+            )
+            if known < MOST and wrong:
+                found.append(contrast)
     return found
 
 
-def with_values(case: dict[str, Any], contrast: Contrast) -> dict[str, Any]:
-    """The arguments of a contrast's case, its own values put in."""
-    return {**case["arguments"], **contrast.values}
+def _is_small(case: dict[str, Any]) -> bool:
+    shapes = case["expected"].get("parameters", {}) if isinstance(case["expected"], dict) else {}
+    weights = sum(torch.Size(shape).numel() for shape in shapes.values()) if isinstance(shapes, dict) else 0
+    return weights <= MOST_WEIGHTS and "device" not in case["arguments"]
+
+
+def arguments_of(case: dict[str, Any], names: Names, call: int = 1) -> dict[str, Any]:
+    """A case's arguments by name: what a function is called with, or what a module is built with and given in a call."""
+    arguments: dict[str, Any] = case["arguments"]
+    if "steps" not in arguments:
+        return arguments
+    calls = [step for step in arguments["steps"] if "positional" in step]
+    given = by_their_names(names.forward, calls[min(call, len(calls)) - 1]) if calls else {}
+    return {**by_their_names(names.call, arguments["build"]), **given}
+
+
+def with_values(case: dict[str, Any], contrast: Contrast, names: Names) -> dict[str, Any]:
+    """The arguments of a contrast's case, its own values put in; of a module's calls into the first."""
+    arguments = case["arguments"]
+    if "steps" not in arguments:
+        return {**arguments, **contrast.values}
+    steps = list(arguments["steps"])
+    first = next((i for i, step in enumerate(steps) if "positional" in step), None)
+    if first is not None:
+        steps[first] = _filled_in(steps[first], names.forward, contrast.values)
+    return {**arguments, "build": _filled_in(arguments["build"], names.call, contrast.values), "steps": steps}
+
+
+def _filled_in(step: dict[str, Any], names: Sequence[str], values: dict[str, Any]) -> dict[str, Any]:
+    known = itertools.chain(names, itertools.repeat(""))
+    positional = [values.get(name, value) for name, value in zip(known, step["positional"], strict=False)]
+    keywords = {name: values.get(name, value) for name, value in step["keywords"].items()}
+    return {**step, "positional": positional, "keywords": keywords}
 
 
 def _changing(
-    cases: Sequence[dict[str, Any]],
-    usable: Sequence[int],
-    parameter: dict[str, Any],
-    tried: Callable[[dict[str, Any]], Results | None],
-    differ: Callable[[Results, Results], bool],
+    cases: Sequence[dict[str, Any]], usable: Sequence[int], names: Names, name: str, tried: Tried, differ: Differ
 ) -> list[Contrast]:
     """Several changes of an argument that change the reference's answer: different changes, in different cases.
 
     One change alone proves little: a sum does not follow when what it adds up is turned around.
     """
-    name, optional = parameter["name"], parameter["written"].endswith("=None")
-    given = [index for index in usable if name in cases[index]["arguments"]]
+    given = [index for index in usable if name in arguments_of(cases[index], names)]
     found: list[Contrast] = []
     for change in range(MOST_CHANGES):
         for index in given[len(found) :] + given[: len(found)]:
             case = cases[index]
-            values = list(others(case["arguments"][name], optional))
+            values = others(arguments_of(case, names)[name])
             if change >= len(values):
                 continue
-            results = tried({**case, "arguments": {**case["arguments"], name: values[change]}})
+            contrast = Contrast(index, {name: values[change]}, name)
+            results = tried({**case, "arguments": with_values(case, contrast, names)})
             if results is not None and differ(case["expected"], results):
-                found.append(Contrast(index, {name: values[change]}, name))
+                found.append(contrast)
                 break
         if len(found) == MOST:
             break
     return found
 
 
-def others(value: Any, optional: bool = False) -> list[Any]:
+def others(value: Any) -> list[Any]:
     """Other values of the same kind, changed each in another way.
 
     >>> others(3), others((2, 5))
     ([4, 2, 6], [(5, 2), (2,)])
     """
     if isinstance(value, Tensor):
-        return [*_other_tensors(value), *([None] if optional else [])]
+        return _other_tensors(value)
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
@@ -116,7 +149,7 @@ def others(value: Any, optional: bool = False) -> list[Any]:
 
 
 def _other_tensors(value: Tensor) -> list[Tensor]:
-    if value.numel() == 0:
+    if not 0 < value.numel() <= MOST_WEIGHTS or value.is_meta:
         return []
     turned = value.flip(list(range(value.dim()))).contiguous()
     if value.dtype == torch.bool:
@@ -126,19 +159,17 @@ def _other_tensors(value: Tensor) -> list[Tensor]:
     return [value.clamp(max=int(value.min())), turned, value + 1]
 
 
-def _exchanging(case: dict[str, Any], index: int, parameters: Sequence[dict[str, Any]]) -> Iterator[Contrast]:
+def _exchanging(case: dict[str, Any], index: int, names: Names, described: Mapping[str, Any]) -> Iterator[Contrast]:
     """Two neighbouring axes exchanged in each argument that has both."""
-    named = {
-        parameter["name"]: (names, case["arguments"][parameter["name"]])
-        for parameter in parameters
-        if (names := axis_names(parameter["axes"], case["arguments"].get(parameter["name"]))) is not None
-    }
-    pairs = {pair: None for names, _ in named.values() for pair in zip(names, names[1:], strict=False)}
+    arguments = arguments_of(case, names)
+    known = {name: (axis_names(described.get(name), value), value) for name, value in arguments.items()}
+    tensors = {name: (axes, value) for name, (axes, value) in known.items() if axes is not None}
+    pairs = {pair: None for axes, _ in tensors.values() for pair in itertools.pairwise(axes)}
     for first, second in pairs:
         values = {
-            name: value.transpose(names.index(first), names.index(second)).contiguous()
-            for name, (names, value) in named.items()
-            if first in names and second in names
+            name: value.transpose(axes.index(first), axes.index(second)).contiguous()
+            for name, (axes, value) in tensors.items()
+            if first in axes and second in axes
         }
         if first and second and first != second:
             yield Contrast(index, values, exchanged=[first, second])

@@ -5,11 +5,9 @@ from __future__ import annotations
 from html import escape
 
 import torch
-from drawsvg import Drawing
-from torch import Tensor
 
 from autograder.axes import distinct
-from autograder.drawing import Box, flow, grid, side_by_side
+from autograder.drawing import Box, expected_yours_difference, flow
 from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 GREEN, ORANGE, GREY = "#009E73", "#D55E00", "#8A8A8A"
@@ -80,17 +78,14 @@ def draw(picture: Picture) -> str:
     rows = range(picture.first_row, picture.first_row + height) if picture.rows else None
     columns = range(picture.first_column, picture.first_column + width)
 
-    def panel(matrix: Tensor, title: str, differs: Tensor | None = None) -> Drawing:
-        return grid(matrix, rows, columns, title, picture.rows, picture.columns, differs)
-
-    panels = [panel(picture.expected, "expected"), panel(picture.yours, "yours", picture.differs)]
-    if picture.expected.dtype == torch.bool:
-        panels.append(panel(torch.zeros_like(picture.differs), "difference", picture.differs))
+    figure = expected_yours_difference(
+        picture.expected, picture.yours, rows, columns, picture.rows, picture.columns, picture.differs
+    )
     part = "A part of the result" if picture.part else "The result"
     where = f" at {picture.where}" if picture.where else ""
     filled = "filled is True; " if picture.expected.dtype == torch.bool else ""
     caption = escape(f"{part}{where}: {filled}framed where it differs.")
-    return f'{side_by_side(panels).as_svg()}<div style="opacity:.75;font-size:90%">{caption}</div>'
+    return f'{figure.as_svg(header="")}<div style="opacity:.75;font-size:90%">{caption}</div>'
 
 
 def draw_shapes(shapes: Shapes) -> str:
@@ -101,15 +96,13 @@ def draw_shapes(shapes: Shapes) -> str:
             ("expected", "yours"), (shapes.expected, shapes.yours), shapes.at_fault, strict=True
         )
     ]
-    return str(flow(*([row] for row in rows)).as_svg())
+    return str(flow(*([row] for row in rows)).as_svg(header=""))
 
 
-def _marked(axes: list[tuple[str, int]], wrong: list[int]) -> dict[str, int]:
-    """Each axis under a name of its own, with a cross where it is at fault."""
-    known = distinct([name for name, _ in axes]) or []
-    names = [f"{name or f'axis {i}'}{' ✗' if i in wrong else ''}" for i, name in enumerate(known)]
-    unique = [name if names.count(name) == 1 else f"{i}: {name}" for i, name in enumerate(names)]
-    return {name: size for name, (_, size) in zip(unique, axes, strict=True)}
+def _marked(axes: list[tuple[str, int]], wrong: list[int]) -> list[tuple[str, int]]:
+    """The axes, with a cross at each that is at fault."""
+    names = distinct([name for name, _ in axes]) or []
+    return [(f"{name} ✗".strip() if i in wrong else name, axes[i][1]) for i, name in enumerate(names)]
 
 
 def _prose(text: str) -> str:

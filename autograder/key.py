@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from autograder.contrast import make_contrasts
 from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
-from autograder.values import pack, unpack
+from autograder.plans import Plan
+from autograder.probes import Names
+from autograder.values import Foreign, pack, unpack
 
-FORMAT = 2
+FORMAT = 3
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
 SECONDS = 10.0  # that a reference may take on one case
@@ -36,9 +38,9 @@ SECONDS = 10.0  # that a reference may take on one case
 class ExerciseKey:
     """One exercise's part of a key.
 
-    `cases` hold `label`, `probe`, `arguments`, `raises` and `expected`; `misconceptions` hold `name`, `sentence` and
-    their `answers` on every case; `parameters` and `returns` are as `axes` describes them; `contrasts` are as `contrast`
-    makes them.
+    `cases` hold `label`, `probe`, `arguments`, `raises`, `memory`, `contiguous` and `expected`; `misconceptions` hold
+    `name`, `sentence` and their `answers` on every case; `parameters`, `forward`, `returns` and the module's own
+    `tensors` are as `axes` describes them; `contrasts` are as `contrast` makes them.
     """
 
     name: str
@@ -47,7 +49,9 @@ class ExerciseKey:
     needs: list[str]
     forbids: list[str]
     parameters: list[dict[str, Any]]
+    forward: list[dict[str, Any]] | None
     returns: Any
+    tensors: dict[str, Any]
     cases: list[dict[str, Any]]
     misconceptions: list[dict[str, Any]]
     loop_axis: str
@@ -60,6 +64,11 @@ class ExerciseKey:
         return f"{self.name}({', '.join(parameter['written'] for parameter in self.parameters)})"
 
     @property
+    def heading(self) -> str:
+        """The first line of its definition: `def causal_mask(length)`, `class Affine(nn.Module)`."""
+        return f"def {self.signature}" if self.forward is None else f"class {self.name}(nn.Module)"
+
+    @property
     def loop_sizes(self) -> tuple[int, int]:
         """The sizes of the axis that must not be looped over."""
         return LOOP_SIZES
@@ -68,7 +77,22 @@ class ExerciseKey:
     def question(self) -> Question:
         """What a candidate's process may see: no expected result, no misconception."""
         shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
-        return Question(self.name, self.parameters, shown, self.loop, self.contrasts)
+        return Question(self.name, self.parameters, shown, self.loop, self.forward, self.contrasts)
+
+    @property
+    def names(self) -> Names:
+        """The parameters' names, as a probe takes them."""
+        return Names([each["name"] for each in self.parameters], [each["name"] for each in self.forward or []])
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The axes of each parameter of the function, or of the class and its forward."""
+        return {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
+
+    def described(self, result: str) -> Any:
+        """The axes of a named result: those of what it is the gradient of, say; None where none are known."""
+        subject = re.sub(r" (in|after) call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
+        return {"result": self.returns, **self.axes, **self.tensors}.get(subject)
 
 
 @dataclass(frozen=True)
@@ -99,16 +123,15 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
     cases = [
         {
             "label": case.label,
-            "probe": case.probe,
-            "arguments": case.arguments(Draw(seed, exercise.name, case.label)),
+            **_tried(case.arguments(Draw(seed, exercise.name, case.label)), case.probe),
             "raises": case.raises,
+            "memory": exercise.memory if case.memory is None else case.memory,
+            "contiguous": exercise.contiguous,
         }
         for case in exercise.cases
     ]
-    loop = []
-    if exercise.loop_arguments is not None:
-        loop = [exercise.loop_arguments(Draw(seed, exercise.name, f"size {size}"), size) for size in LOOP_SIZES]
-    question = Question(exercise.name, parameters, cases, loop)
+    forward = axes.forward_of(reference)
+    question = Question(exercise.name, parameters, cases, _loop(exercise, seed), forward)
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
         case["expected"] = _expected(exercise, case, answer)
     returns = axes.returns(reference)
@@ -116,6 +139,8 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
     def tried(case: dict[str, Any]) -> dict[str, Any] | None:
         found = answer_case(reference, question, case, SECONDS)
         return found.results if found.outcome == "returned" else None
+
+    described = {each["name"]: each["axes"] for each in [*parameters, *(forward or [])]} | {"": returns}
 
     def differ(expected: dict[str, Any], results: dict[str, Any]) -> bool:
         return compare(expected, results) is not None
@@ -127,24 +152,41 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         needs=list(exercise.needs),
         forbids=list(exercise.forbids),
         parameters=parameters,
+        forward=forward,
         returns=returns,
+        tensors=axes.tensors_of(reference),
         cases=cases,
         misconceptions=[
             {"name": item.name, "sentence": item.sentence, "answers": _answers(item.candidate, question).cases}
             for item in exercise.misconceptions
         ],
         loop_axis=exercise.loop_axis or "",
-        loop=loop,
-        contrasts=[vars(contrast) for contrast in make_contrasts(cases, parameters, returns, tried, differ)],
+        loop=question.loop,
+        contrasts=[vars(contrast) for contrast in make_contrasts(cases, question.names, described, tried, differ)],
     )
 
 
+def _loop(exercise: Exercise, seed: int) -> list[dict[str, Any]]:
+    if exercise.loop_arguments is None:
+        return []
+    drawn = [exercise.loop_arguments(Draw(seed, exercise.name, f"size {size}"), size) for size in LOOP_SIZES]
+    return [_tried(arguments) for arguments in drawn]
+
+
+def _tried(arguments: dict[str, Any], probe: str = "call") -> dict[str, Any]:
+    """Arguments with the probe for them: a plan is for the probe "module" alone."""
+    return {"probe": "module" if isinstance(arguments, Plan) else probe, "arguments": arguments}
+
+
 def _answers(candidate: Candidate, question: Question) -> Answers:
-    answers = collect(candidate, Question(question.name, question.parameters, question.cases))
+    answers = collect(candidate, replace(question, loop=[], contrasts=[]))
     if answers.problem:
         raise LessonProblem(f"{question.name}: {candidate.__name__}{answers.detail} cannot be called on the cases.")
     # where the author's code failed, and what it printed, is of no use to a learner
-    plain = [Answer(a.outcome, a.results, a.raised, changed=a.changed) for a in answers.cases]
+    plain = [
+        Answer(a.outcome, a.results, a.raised, changed=a.changed, shares=a.shares, contiguous=a.contiguous)
+        for a in answers.cases
+    ]
     failed = next((a for a in answers.cases if a.outcome == "out of time"), None)
     if failed is not None:
         raise LessonProblem(f"{question.name}: {candidate.__name__} is {failed.message}.")
@@ -157,10 +199,22 @@ def _expected(exercise: Exercise, case: dict[str, Any], answer: Answer) -> dict[
             raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference does not raise {case['raises']}.")
         return {}
     if answer.outcome != "returned":
-        raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference raised {answer.raised[:1]}.")
+        raise LessonProblem(
+            f"{exercise.name} on {case['label']!r}: the reference raised {answer.raised[:1]}: {answer.message}"
+        )
     if answer.changed:
         raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference changes its input {answer.changed}.")
+    foreign = next((name for name, value in answer.results.items() if _is_no_data(value)), None)
+    if foreign is not None:
+        raise LessonProblem(
+            f"{exercise.name} on {case['label']!r}: the reference's {foreign} is {answer.results[foreign].text}."
+        )
     return answer.results
+
+
+def _is_no_data(value: Any) -> bool:
+    """A meta tensor is no data either, but tells its shape, and is asked for where a network is too large to be run."""
+    return isinstance(value, Foreign) and not value.text.startswith("a meta tensor")
 
 
 def to_bytes(key: Key) -> bytes:

@@ -45,7 +45,17 @@ NAMES = {
     "expand": ("view",),
 }
 # what is done to a result once too often
-ENDINGS = ("[None]", "[:1]", "[::-1]", " + 1", ".flip(-1)", ".flip(0)", ".transpose(-1, -2)", ".roll(1, -1)", ".roll(1, 0)")
+ENDINGS = (
+    "[None]",
+    "[:1]",
+    "[::-1]",
+    " + 1",
+    ".flip(-1)",
+    ".flip(0)",
+    ".transpose(-1, -2)",
+    ".roll(1, -1)",
+    ".roll(1, 0)",
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,9 @@ def mutants(source: str) -> list[Mutant]:
     tree = ast.parse(source)
     for number, node in enumerate(ast.walk(tree)):
         node.number = number  # type: ignore[attr-defined]
-    arguments = sorted({argument.arg for node in ast.walk(tree) if isinstance(node, ast.arguments) for argument in node.args})
+    arguments = sorted(
+        {argument.arg for node in ast.walk(tree) if isinstance(node, ast.arguments) for argument in node.args}
+    )
     original = ast.unparse(tree)
     found: dict[str, Mutant] = {}
     for node in _body_of(tree):

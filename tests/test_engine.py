@@ -26,13 +26,17 @@ ROWS = [
         "axes",
         "draw",
         "watch",
+        "plans",
+        "dropout",
+        "recipes",
         "probes",
         "report",
         "notebook",
         "drawing",
-        "stretch",
+        "tracing",
     ],
     ["answers", "authoring", "compare"],
+    ["state", "effects"],
     ["key"],
     ["judge"],
     ["text", "html"],
@@ -73,7 +77,7 @@ def test_the_engine_knows_no_lesson() -> None:
 
 
 def test_exports() -> None:
-    assert autograder.__all__ == ["check", "hint", "ready"]
+    assert autograder.__all__ == ["check", "hint", "ready", "trace"]
     for name in autograder.__all__:
         assert callable(getattr(autograder, name))
     with pytest.raises(AttributeError, match="no attribute 'chek'"):

@@ -17,11 +17,15 @@ from autograder.key import Key, make_key
 Arguments = dict[str, Any]
 
 
-def scaled_scores(q: Float[Tensor, "batch tgt d_k"], k: Float[Tensor, "batch src d_k"]) -> Float[Tensor, "batch tgt src"]:
+def scaled_scores(
+    q: Float[Tensor, "batch tgt d_k"], k: Float[Tensor, "batch src d_k"]
+) -> Float[Tensor, "batch tgt src"]:
     return q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
 
 
-def shares(scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch tgt src"]) -> Float[Tensor, "batch tgt src"]:
+def shares(
+    scores: Float[Tensor, "batch tgt src"], mask: Bool[Tensor, "batch tgt src"]
+) -> Float[Tensor, "batch tgt src"]:
     weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1) * mask
     return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)
 
@@ -41,7 +45,9 @@ def merge(x: Float[Tensor, "batch heads seq d_head"]) -> Float[Tensor, "batch se
     return x.transpose(1, 2).flatten(2)
 
 
-def mean_of_real(x: Float[Tensor, "batch seq feature"], mask: Bool[Tensor, "batch seq"]) -> Float[Tensor, "batch feature"]:
+def mean_of_real(
+    x: Float[Tensor, "batch seq feature"], mask: Bool[Tensor, "batch seq"]
+) -> Float[Tensor, "batch feature"]:
     return (x * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autograder.diagnosis.evidence import Evidence, Finding, informative
+from autograder.diagnosis.evidence import CALL, Evidence, Finding, informative
 from autograder.diagnosis.quantities import named_sizes
 
 LEAST_WRONG = 2
@@ -20,6 +20,20 @@ def circumstance_finding(evidence: Evidence) -> Finding | None:
     return Finding(
         f"{evidence.your} is right where {names[0]} is 1, and wrong where it is larger.",
         f"What do you compute once where it should be done for each index of {names[0]}?",
+    )
+
+
+def call_finding(evidence: Evidence) -> Finding | None:
+    """A first call that is right and a later one that is not."""
+    call = CALL.search(evidence.name)
+    if call is None or int(call[1]) == 1:
+        return None
+    first = f"{evidence.name[: call.start()]} in call 1"
+    if not evidence.right_by_name.get(first) or not evidence.name.startswith("result"):
+        return None
+    return Finding(
+        f"The result is right in call 1 and wrong in call {call[1]}.",
+        "What is kept from one call to the next, and what changes between training and evaluation?",
     )
 
 

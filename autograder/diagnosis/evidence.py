@@ -6,6 +6,7 @@ ones it explains the result, and on the right ones it does not contradict it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,8 +18,9 @@ from torch import Tensor
 from autograder.answers import Answer, Answers
 from autograder.axes import labels
 from autograder.compare import TOLERANCES, compare
-from autograder.contrast import axis_names
+from autograder.contrast import arguments_of, axis_names
 from autograder.key import ExerciseKey
+from autograder.values import Outline
 
 SLACK = 3.0  # tolerances: what was computed from a rounded result is rounded more than that
 Transform = Callable[["Sample"], "Tensor | None"]
@@ -67,13 +69,16 @@ class Sample:
 @dataclass(frozen=True)
 class Evidence:
     """One named result that is wrong on some case: `what` names it in a sentence, `samples` are the cases on which both
-    reference and candidate returned, `raised` those on which the candidate did not, wrongly."""
+    reference and candidate returned, `raised` those on which the candidate did not, wrongly; `right_by_name` tells of
+    each named result whether it is right on all cases."""
 
     key: ExerciseKey
     answers: Answers
     what: str
     samples: list[Sample]
     raised: list[Answer]
+    name: str = "result"
+    right_by_name: dict[str, bool] = field(default_factory=dict)
 
     @cached_property
     def wrong(self) -> list[Sample]:
@@ -153,20 +158,44 @@ class _Leaf:
     described: Any
 
 
+# results about what a module is made of, and about what it leaves behind: `state` and `judge` tell these themselves
+TOLD = ("buffers", "unsaved buffers", "zero weights", "buffers in the graph", "calls of")
+CALL = re.compile(r" (?:in|after) call (\d+)$")
+
+
 def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
     """The evidence on each named result that is wrong on some case, in the results' order."""
-    samples: dict[str, list[Sample]] = {}
+    samples: dict[tuple[str, str], list[Sample]] = {}
     raised = []
     for case, answer in zip(key.cases, answers.cases, strict=True):
         if answer.outcome != "returned":
             raised += [] if case["raises"] and case["raises"] in answer.raised else [answer]
             continue
         for name, expected in case["expected"].items():
-            described = key.returns if name == "result" else None
-            for leaf in _leaves(expected, answer.results.get(name), described, f"the {name}"):
-                samples.setdefault(leaf.what, []).append(_sample(key, case, leaf))
-    evidence = [Evidence(key, answers, what, found, raised) for what, found in samples.items()]
-    return [each for each in evidence if each.wrong]
+            if not name.startswith(TOLD):
+                for leaf in _leaves_of(key, name, expected, answer.results.get(name)):
+                    samples.setdefault((name, leaf.what), []).append(_sample(key, case, name, leaf))
+    right = {name: all(s.right for (n, _), found in samples.items() if n == name for s in found) for name, _ in samples}
+    evidence = [Evidence(key, answers, what, found, raised, name, right) for (name, what), found in samples.items()]
+    wrong = [each for each in evidence if each.wrong]
+    # where a module is made of other parameters, what it computes says nothing
+    made = [each for each in wrong if each.name == "parameters"]
+    return made or wrong
+
+
+def _leaves_of(key: ExerciseKey, name: str, expected: Any, yours: Any) -> Iterator[_Leaf]:
+    """The parts of a named result. A parameter's shape is an outline of a tensor."""
+    if name != "parameters":
+        yield from _leaves(expected, yours, key.described(name), f"the {name}")
+    elif isinstance(yours, dict) and yours.keys() == expected.keys():
+        for parameter, shape in expected.items():
+            came = yours[parameter]
+            outlines = [
+                Outline(torch.float32, tuple(each)) if isinstance(each, tuple) else each for each in (shape, came)
+            ]
+            yield _Leaf(f"the parameter `{parameter}`", *outlines, key.described(parameter))
+    else:
+        yield _Leaf("the parameters", expected, yours, None)
 
 
 def _leaves(expected: Any, yours: Any, described: Any, what: str) -> Iterator[_Leaf]:
@@ -186,19 +215,26 @@ def _parts(value: Any) -> bool:
     return isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value)
 
 
-def _sample(key: ExerciseKey, case: dict[str, Any], leaf: _Leaf) -> Sample:
-    count = leaf.expected.dim() if isinstance(leaf.expected, Tensor) else 0
+def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) -> Sample:
+    shape = leaf.expected.shape if isinstance(leaf.expected, Tensor | Outline) else ()
     dims = leaf.described.get("dims", "") if isinstance(leaf.described, dict) else ""
-    names = labels(dims, count) or [""] * count
-    arguments = _named_arguments(key, case)
-    sizes = sizes_of([*arguments.values(), (names, leaf.expected)] if count else list(arguments.values()))
-    right = compare(leaf.expected, leaf.yours, leaf.described, leaf.what) is None
+    names = labels(dims, len(shape)) or [""] * len(shape)
+    call = CALL.search(result)
+    arguments = arguments_of(case, key.names, int(call[1]) if call else 1)
+    known = {name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()}
+    tensors = {name: (axes, value) for name, (axes, value) in known.items() if axes is not None}
+    sizes = sizes_of([(axes, value.shape) for axes, value in tensors.values()] + [(names, shape)])
     yours = leaf.yours
-    if isinstance(dims, str) and _integer_width_is_free(leaf) and isinstance(yours, Tensor):
+    if _integer_width_is_free(leaf):
         yours = yours.to(leaf.expected.dtype)
+    right = leaf.expected == yours if isinstance(leaf.expected, Outline) else _is_right(leaf)
+    of_arguments = {name: axes for name, (axes, _) in tensors.items()}
     quantities = case.get("quantities", {})
-    of_arguments = {name: list(axes) for name, (axes, _) in arguments.items()}
-    return Sample(case["label"], case["arguments"], leaf.expected, yours, names, sizes, right, quantities, of_arguments)
+    return Sample(case["label"], arguments, leaf.expected, yours, names, sizes, right, quantities, of_arguments)
+
+
+def _is_right(leaf: _Leaf) -> bool:
+    return compare(leaf.expected, leaf.yours, leaf.described, leaf.what) is None
 
 
 def _integer_width_is_free(leaf: _Leaf) -> bool:
@@ -206,20 +242,11 @@ def _integer_width_is_free(leaf: _Leaf) -> bool:
     return free and not leaf.yours.dtype.is_floating_point if isinstance(leaf.yours, Tensor) else False
 
 
-def _named_arguments(key: ExerciseKey, case: dict[str, Any]) -> dict[str, tuple[list[str], Tensor]]:
-    """Each tensor among a case's arguments, with the names of its axes."""
-    values = {
-        parameter["name"]: (parameter["axes"], case["arguments"].get(parameter["name"])) for parameter in key.parameters
-    }
-    named = {name: (axis_names(axes, value), value) for name, (axes, value) in values.items()}
-    return {name: (axes, value) for name, (axes, value) in named.items() if axes is not None}
-
-
-def sizes_of(named: Sequence[tuple[list[str], Tensor]]) -> dict[str, int]:
+def sizes_of(named: Sequence[tuple[list[str], Sequence[int]]]) -> dict[str, int]:
     """The size of each named axis; a name that stands for two sizes is left out."""
     found: dict[str, set[int]] = {}
-    for names, tensor in named:
-        for name, size in zip(names, tensor.shape, strict=True):
+    for names, shape in named:
+        for name, size in zip(names, shape, strict=True):
             found.setdefault(name, set()).add(int(size))
     return {name: sizes.pop() for name, sizes in found.items() if name and len(sizes) == 1}
 

@@ -1,4 +1,4 @@
-"""Gradients: right values whose gradients are wrong, or cut."""
+"""Gradients: right values through which no gradient flows."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from torch import Tensor
 
 from autograder.diagnosis.evidence import Evidence, Finding
 
-MARK = "gradient"
+MARK = "gradient of "
 
 
 def gradient_finding(evidence: Evidence) -> Finding | None:
-    """A gradient that does not arrive, where all that is no gradient is right."""
-    if MARK not in evidence.what or evidence.raised:
+    """A gradient that is zero or missing where every result is right."""
+    results = [right for name, right in evidence.right_by_name.items() if not name.startswith(MARK)]
+    if not evidence.name.startswith(MARK) or not all(results):
         return None
-    wrong = evidence.wrong
-    if all(isinstance(s.expected, Tensor) and _none_or_zero(s.yours) and bool(s.expected.any()) for s in wrong):
+    if all(isinstance(s.expected, Tensor) and bool(s.expected.any()) and _nothing(s.yours) for s in evidence.wrong):
         return Finding(
-            f"The values are right, but no gradient arrives: {evidence.what} is 0 everywhere.",
-            "`detach`, `item`, `torch.no_grad`, `.data` and comparisons cut the path along which gradients flow.",
+            f"The values are right, but no gradient reaches `{evidence.name.removeprefix(MARK)}`.",
+            "detach(), .data, item(), torch.no_grad() and torch.tensor(...) cut the way back; so does a comparison.",
         )
     return None
 
 
-def _none_or_zero(value: object) -> bool:
+def _nothing(value: object) -> bool:
     return value is None or (isinstance(value, Tensor) and not bool(value.any()))

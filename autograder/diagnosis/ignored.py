@@ -70,13 +70,14 @@ def _is_right(evidence: Evidence, contrast: dict[str, Any], tried: dict[str, Any
 
 
 def again_finding(evidence: Evidence) -> Finding | None:
-    """Another result where the first case is tried a second time."""
-    if evidence.answers.again:
-        return None
-    return Finding(
-        "Called a second time with the same inputs, your function gives another result.",
-        "What does it keep between two calls, or draw at random?",
-    )
+    """Another result where nothing was changed."""
+    for contrast, tried in _tried(evidence):
+        if not contrast["values"] and tried["outcome"] == "other":
+            return Finding(
+                "Called a second time with the same inputs, your function gives another result.",
+                "What does it keep between two calls, or draw at random?",
+            )
+    return None
 
 
 def _tried(evidence: Evidence) -> list[tuple[dict[str, Any], dict[str, Any]]]:

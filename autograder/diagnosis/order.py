@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autograder.diagnosis.circumstances import circumstance_finding
+from autograder.diagnosis.circumstances import call_finding, circumstance_finding
 from autograder.diagnosis.counts import number_finding, tuple_finding
 from autograder.diagnosis.evidence import Evidence, Finding
 from autograder.diagnosis.factors import factor_finding, offset_finding
@@ -64,5 +64,6 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     place_finding,
     region_finding,
     triangle_finding,
+    call_finding,
     circumstance_finding,
 )

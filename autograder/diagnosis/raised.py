@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from autograder.answers import Answer, Answers
-from autograder.contrast import axis_names
+from autograder.contrast import arguments_of, axis_names
 from autograder.diagnosis.evidence import Finding, sizes_of
 from autograder.key import ExerciseKey
 
@@ -62,11 +61,7 @@ def _sizes_in(message: str) -> tuple[int, int] | None:
 
 
 def _known(key: ExerciseKey, case: dict[str, Any]) -> dict[str, int]:
-    named = []
-    for parameter in key.parameters:
-        value = case["arguments"].get(parameter["name"])
-        names: Sequence[str] | None = axis_names(parameter["axes"], value)
-        if names is not None:
-            named.append((list(names), value))
-    numbers = {name: value for name, value in case["arguments"].items() if isinstance(value, int)}
-    return {**numbers, **sizes_of(named)}
+    arguments = arguments_of(case, key.names)
+    known = [(axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()]
+    numbers = {name: value for name, value in arguments.items() if isinstance(value, int)}
+    return {**numbers, **sizes_of([(names, value.shape) for names, value in known if names and value is not None])}

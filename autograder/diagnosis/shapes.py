@@ -36,7 +36,7 @@ def shape_finding(evidence: Evidence) -> Finding | None:
 
 
 def _has_shapes(sample: Sample) -> bool:
-    return isinstance(sample.expected, Tensor) and isinstance(sample.yours, Tensor | Outline)
+    return isinstance(sample.expected, Tensor | Outline) and isinstance(sample.yours, Tensor | Outline)
 
 
 def _sizes(sample: Sample) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -127,7 +127,7 @@ def _replaced(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Find
 
 def _one_size_finding(evidence: Evidence, samples: Sequence[Sample]) -> Finding | None:
     """Several axes that are all off by the same number, as in a square that is too large."""
-    if not samples or any(sample.expected.dim() != len(sample.yours.shape) for sample in samples):
+    if not samples or any(len(sample.expected.shape) != len(sample.yours.shape) for sample in samples):
         return None
     off = {tuple(y - e for e, y in zip(sample.expected.shape, sample.yours.shape, strict=True)) for sample in samples}
     steps = off.pop()
