@@ -51,7 +51,8 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
     if isinstance(expected, tuple | list):
         faults = (compare(e, y, None, f"{what}[{i}]") for i, (e, y) in enumerate(zip(expected, yours, strict=False)))
         fault = next((fault for fault in faults if fault is not None), None)
-        if fault is not None and fault.stage is Stage.TYPE:
+        in_parts = len(expected) == len(yours) and any(isinstance(item, tuple | list) for item in expected)
+        if fault is not None and (fault.stage is Stage.TYPE or in_parts):
             return fault
     if expected != yours:
         return Fault(Stage.VALUES, f"{_capital(what)} is not what was expected.", _show(expected), _show(yours))
