@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autograder.contrast import Contrast, with_values
+from autograder.contrast import try_contrasts
 from autograder.probes import PROBES, Names, accepts, as_called, by_their_names, inputs_of
 from autograder.recipes import aspects, made, unwatched
 from autograder.values import clone, identical, record
@@ -112,7 +112,7 @@ def conclude(candidate: Any, question: Question, cases: list[Answer], seconds: f
         cases=cases,
         steps=count_steps(candidate, question, cases, seconds),
         names=sorted(names_used(candidate)),
-        contrasts=try_contrasts(candidate, question, cases, seconds),
+        contrasts=try_contrasts(question, cases, lambda case: answer(candidate, question, case, min(seconds, 2.0), OTHER_SEED)),
     )
 
 
@@ -230,24 +230,6 @@ def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds
         except BaseException:
             return []
     return counts
-
-
-def try_contrasts(candidate: Any, question: Question, cases: list[Answer], seconds: float) -> list[dict[str, Any]]:
-    """Whether each contrast gives another answer than its case did; none where a case did not finish."""
-    if any(case.outcome in ("out of time", "unattempted") for case in cases):
-        return []
-    found = []
-    for contrast in (Contrast(**contrast) for contrast in question.contrasts):
-        case, before = question.cases[contrast.case], cases[contrast.case]
-        arguments = with_values(case, contrast, question.names)
-        now = answer(candidate, question, {**case, "arguments": arguments}, seconds, OTHER_SEED)
-        if now.outcome == "out of time":
-            return []
-        outcome = now.outcome
-        if now.outcome == "returned":
-            outcome = "same" if identical(now.results, before.results) else "other"
-        found.append({"outcome": outcome, "results": now.results if contrast.exchanged else {}})
-    return found
 
 
 @contextlib.contextmanager

@@ -17,14 +17,15 @@ import torch
 from torch import Tensor
 
 from autograder.axes import labels
+from autograder.compare import compare
 from autograder.probes import Names, by_their_names
+from autograder.values import identical
 
 MOST_CHANGES = 4  # kinds of change that are tried
 MOST = 2  # contrasts of one argument or pair of axes: each in a case of its own
 MOST_WEIGHTS = 100_000  # of a module, and numbers of an input: what is larger is not tried again
 Results = dict[str, Any]
 Tried = Callable[[dict[str, Any]], "Results | None"]
-Differ = Callable[[Results, Results], bool]
 DTYPES = (torch.float32, torch.float64, torch.float16)
 
 
@@ -42,24 +43,24 @@ class Contrast:
 
 
 def make_contrasts(
-    cases: Sequence[dict[str, Any]], names: Names, described: Mapping[str, Any], tried: Tried, differ: Differ
+    cases: Sequence[dict[str, Any]], names: Names, described: Mapping[str, Any], tried: Tried
 ) -> list[Contrast]:
     """The contrasts of an exercise's cases.
 
     `described` has the axes of each parameter, and of the result under ""; `tried` gives the reference's results on a
-    case, or None where it raises; `differ` tells whether two results do.
+    case, or None where it raises.
     """
     usable = [index for index, case in enumerate(cases) if not case["raises"] and _is_small(case)]
     found = [Contrast(usable[0])] if usable else []
     for name in [*names.call, *names.forward]:
-        found += _changing(cases, usable, names, name, tried, differ)
+        found += _changing(cases, usable, names, name, tried)
     for index in usable:
         for contrast in _exchanging(cases[index], index, names, described):
             case = cases[index]
             results = tried({**case, "arguments": with_values(case, contrast, names)})
             known = sum(other.exchanged == contrast.exchanged for other in found)
             wrong = results is None or all(
-                differ(case["expected"], each)
+                compare(case["expected"], each)
                 for each in (results, restored(results, contrast.exchanged, described[""]))
             )
             if known < MOST and wrong:
@@ -103,7 +104,7 @@ def _filled_in(step: dict[str, Any], names: Sequence[str], values: dict[str, Any
 
 
 def _changing(
-    cases: Sequence[dict[str, Any]], usable: Sequence[int], names: Names, name: str, tried: Tried, differ: Differ
+    cases: Sequence[dict[str, Any]], usable: Sequence[int], names: Names, name: str, tried: Tried
 ) -> list[Contrast]:
     """Several changes of an argument that change the reference's answer: different changes, in different cases.
 
@@ -119,7 +120,7 @@ def _changing(
                 continue
             contrast = Contrast(index, {name: values[change]}, name)
             results = tried({**case, "arguments": with_values(case, contrast, names)})
-            if results is not None and differ(case["expected"], results):
+            if results is not None and compare(case["expected"], results):
                 found.append(contrast)
                 break
         if len(found) == MOST:
@@ -131,14 +132,14 @@ def others(value: Any) -> list[Any]:
     """Other values of the same kind, changed each in another way.
 
     >>> others(3), others((2, 5))
-    ([4, 2, 6], [(5, 2), (2,)])
+    ([4, 7], [(5, 2), (2,)])
     """
     if isinstance(value, Tensor):
         return _other_tensors(value)
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [value + 1, value - 1, 2 * value]
+        return [value + 1, 2 * value + 1]  # none smaller: 0 and negative numbers break rules
     if isinstance(value, float):
         return [2 * value, value + 0.5, 1 - value]
     if isinstance(value, torch.dtype):
@@ -173,6 +174,24 @@ def _exchanging(case: dict[str, Any], index: int, names: Names, described: Mappi
         }
         if first and second and first != second:
             yield Contrast(index, values, exchanged=[first, second])
+
+
+def try_contrasts(question: Any, cases: Sequence[Any], tried: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
+    """What became of each of a question's contrasts, beside the answers on its `cases`: whether the answer of `tried` is
+    the "same" to the bit, an "other" one, or none. Nothing is tried where a case did not finish."""
+    if any(case.outcome in ("out of time", "unattempted") for case in cases):
+        return []
+    found = []
+    for contrast in (Contrast(**contrast) for contrast in question.contrasts):
+        case = question.cases[contrast.case]
+        now = tried({**case, "arguments": with_values(case, contrast, question.names)})
+        if now.outcome == "out of time":
+            return []
+        outcome = now.outcome
+        if outcome == "returned":
+            outcome = "same" if identical(now.results, cases[contrast.case].results) else "other"
+        found.append({"outcome": outcome, "results": now.results if contrast.exchanged else {}})
+    return found
 
 
 def axis_names(described: Any, value: Any) -> list[str] | None:

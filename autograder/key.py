@@ -19,7 +19,6 @@ from autograder import axes
 from autograder.answers import Answer, Answers, Question, collect
 from autograder.answers import answer as answer_case
 from autograder.authoring import Candidate, Exercise, Lesson
-from autograder.compare import compare
 from autograder.contrast import make_contrasts
 from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
@@ -140,11 +139,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         found = answer_case(reference, question, case, SECONDS)
         return found.results if found.outcome == "returned" else None
 
-    described = {each["name"]: each["axes"] for each in [*parameters, *(forward or [])]} | {"": returns}
-
-    def differ(expected: dict[str, Any], results: dict[str, Any]) -> bool:
-        return compare(expected, results) is not None
-
+    described = {"": returns} | {each["name"]: each["axes"] for each in [*parameters, *(forward or [])]}
     return ExerciseKey(
         name=exercise.name,
         points=exercise.points,
@@ -162,7 +157,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         ],
         loop_axis=exercise.loop_axis or "",
         loop=question.loop,
-        contrasts=[vars(contrast) for contrast in make_contrasts(cases, question.names, described, tried, differ)],
+        contrasts=[vars(contrast) for contrast in make_contrasts(cases, question.names, described, tried)],
     )
 
 

@@ -100,6 +100,18 @@ def smoothed(x: Float[Tensor, "batch time feature"], keep: float) -> Float[Tenso
     return torch.stack(steps, dim=1)
 
 
+def hinge(scores: Float[Tensor, "batch classes"], margin: float) -> Float[Tensor, "batch classes"]:
+    return (margin - scores).clamp(min=0)
+
+
+def rectified_sum(a: Float[Tensor, "n m"], b: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+    return (a + b).relu()
+
+
+def size_of_linear(d_in: int, d_out: int) -> int:
+    return d_in * d_out + d_out
+
+
 def gates(x: Float[Tensor, "batch experts d_model"]) -> Float[Tensor, "batch experts d_model"]:
     return x.softmax(dim=1)
 
@@ -123,10 +135,10 @@ def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(result)
 
 
-def _cases(name: str, *draws: Any, **more: Any) -> Exercise:
+def _cases(name: str, *draws: Any, probe: str = "call", **more: Any) -> Exercise:
     exercise = Exercise(name, **more)
     for number, draw in enumerate(draws):
-        exercise.case(f"case {number}")(draw)
+        exercise.case(f"case {number}", probe=probe)(draw)
     return exercise
 
 
@@ -206,14 +218,16 @@ EXERCISES = [
         "project",
         lambda d: {"x": d.normal(4, 5), "weight": d.normal(3, 5)},
         lambda d: {"x": d.normal(5, 3), "weight": d.normal(7, 3)},
+        probe="gradients",
     ),
-    _cases("variance", lambda d: {"x": d.normal(4, 9)}, lambda d: {"x": d.normal(7, 5)}, lambda d: {"x": d.normal(3, 6)}),
+    _cases("variance", lambda d: {"x": d.normal(4, 9)}, lambda d: {"x": d.normal(7, 5)}, lambda d: {"x": d.normal(3, 6)}, probe="gradients"),
     _cases("log_shares", lambda d: {"logits": d.normal(4, 5)}, lambda d: {"logits": d.normal(3, 8, std=2.0)}),
     _cases(
         "rms_norm",
         lambda d: {"x": d.normal(4, 6, std=2.0), "eps": 0.5},
         lambda d: {"x": d.normal(3, 9), "eps": 0.1},
         lambda d: {"x": d.normal(5, 4, dtype=torch.float64), "eps": 0.25},
+        probe="gradients",
     ),
     _cases(
         "smoothed",
@@ -221,6 +235,23 @@ EXERCISES = [
         lambda d: {"x": d.normal(4, 3, 6), "keep": 0.9},
         lambda d: {"x": d.normal(1, 6, 4), "keep": 0.75},
         lambda d: {"x": d.normal(2, 7, 3), "keep": 0.25},
+    ),
+    _cases(
+        "hinge",
+        lambda d: {"scores": d.normal(4, 5), "margin": 0.5},
+        lambda d: {"scores": d.normal(3, 7), "margin": 1.5},
+        probe="gradients",
+    ),
+    _cases(
+        "rectified_sum",
+        lambda d: {"a": d.normal(4, 5), "b": d.normal(4, 5)},
+        lambda d: {"a": d.normal(3, 7), "b": d.normal(3, 7)},
+    ),
+    _cases(
+        "size_of_linear",
+        lambda d: {"d_in": 3, "d_out": 5},
+        lambda d: {"d_in": 7, "d_out": 2},
+        lambda d: {"d_in": 11, "d_out": 13},
     ),
     _cases("gates", lambda d: {"x": d.normal(3, 4, 2)}, lambda d: {"x": d.normal(2, 5, 6)}, lambda d: {"x": d.normal(1, 3, 4)}),
     _cases("running_sum", lambda d: {"x": d.normal(3, 7)}, lambda d: {"x": d.normal(5, 4)}, lambda d: {"x": d.normal(1, 9)}),

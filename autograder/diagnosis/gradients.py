@@ -11,8 +11,7 @@ MARK = "gradient of "
 
 def gradient_finding(evidence: Evidence) -> Finding | None:
     """A gradient that is zero or missing where every result is right."""
-    results = [right for name, right in evidence.right_by_name.items() if not name.startswith(MARK)]
-    if not evidence.name.startswith(MARK) or not all(results):
+    if not _alone(evidence):
         return None
     if all(isinstance(s.expected, Tensor) and bool(s.expected.any()) and _nothing(s.yours) for s in evidence.wrong):
         return Finding(
@@ -20,6 +19,22 @@ def gradient_finding(evidence: Evidence) -> Finding | None:
             "detach(), .data, item(), torch.no_grad() and torch.tensor(...) cut the way back; so does a comparison.",
         )
     return None
+
+
+def wrong_gradient_finding(evidence: Evidence) -> Finding | None:
+    """A gradient that is wrong where every result is right."""
+    if not _alone(evidence):
+        return None
+    return Finding(
+        f"The values are right, but the gradient of `{evidence.name.removeprefix(MARK)}` is not.",
+        "A path that is cut in one place lets the rest through: which of the steps does not see the input?",
+    )
+
+
+def _alone(evidence: Evidence) -> bool:
+    """Whether this is a gradient, and nothing but gradients is wrong."""
+    results = [right for name, right in evidence.right_by_name.items() if not name.startswith(MARK)]
+    return evidence.name.startswith(MARK) and all(results)
 
 
 def _nothing(value: object) -> bool:

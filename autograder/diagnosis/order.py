@@ -17,7 +17,7 @@ from autograder.diagnosis.counts import number_finding, tuple_finding
 from autograder.diagnosis.evidence import Evidence, Finding
 from autograder.diagnosis.factors import factor_finding, offset_finding
 from autograder.diagnosis.functions import argument_finding, cut_finding, function_finding
-from autograder.diagnosis.gradients import gradient_finding
+from autograder.diagnosis.gradients import gradient_finding, wrong_gradient_finding
 from autograder.diagnosis.ignored import again_finding, ignored_finding, mistaken_axis_finding
 from autograder.diagnosis.masks import mask_finding
 from autograder.diagnosis.numbers import (
@@ -66,4 +66,5 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     triangle_finding,
     call_finding,
     circumstance_finding,
+    wrong_gradient_finding,
 )
