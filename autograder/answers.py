@@ -112,7 +112,9 @@ def conclude(candidate: Any, question: Question, cases: list[Answer], seconds: f
         cases=cases,
         steps=count_steps(candidate, question, cases, seconds),
         names=sorted(names_used(candidate)),
-        contrasts=try_contrasts(question, cases, lambda case: answer(candidate, question, case, min(seconds, 2.0), OTHER_SEED)),
+        contrasts=try_contrasts(
+            question, cases, lambda case: answer(candidate, question, case, min(seconds, 2.0), OTHER_SEED)
+        ),
     )
 
 

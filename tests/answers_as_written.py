@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.key import ExerciseKey
+from autograder.report import Report
 
 FOLDER = Path(__file__).parent / "wrong_answers"
 HEAD = re.compile(r"^== (\w+) \| (.*)$", re.M)
@@ -16,11 +17,20 @@ HEAD = re.compile(r"^== (\w+) \| (.*)$", re.M)
 
 @dataclass(frozen=True)
 class Written:
-    """A wrong answer: the body of its function, and a part of what its learner should read."""
+    """A wrong answer: the body of its function, or a whole class, and a part of what its learner should read."""
 
     exercise: str
     says: str
     body: str
+
+    def is_said_in(self, report: Report) -> bool:
+        """Whether the report says so: in its diagnosis, or in the first fault where that is all there is to say; or in an
+        author's own words, where the answer equals a misconception on every case."""
+        failure = report.first_failure
+        assert failure is not None
+        assert failure.fault is not None
+        text = " ".join([report.diagnosis, report.look, failure.fault.headline, failure.fault.yours])
+        return report.recogniser == "misconception" or any(part in text for part in self.says.split(" or "))
 
 
 def written(lesson: str) -> list[Written]:
@@ -30,10 +40,12 @@ def written(lesson: str) -> list[Written]:
 
 
 def defined(key: ExerciseKey, body: str, namespace: dict[str, Any]) -> Callable[..., Any]:
-    """The function that a learner would have written, in a namespace of its own."""
-    parameters = ", ".join(parameter["written"] for parameter in key.parameters)
-    lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
-    space = dict(namespace)
-    exec(compile(f"def {key.name}({parameters}):\n{lines}", "written", "exec", dont_inherit=True), space)
-    function: Callable[..., Any] = space[key.name]
-    return function
+    """The function or class that a learner would have written, in a namespace of its own."""
+    source = body.strip()
+    if key.forward is None:
+        parameters = ", ".join(parameter["written"] for parameter in key.parameters)
+        source = f"def {key.name}({parameters}):\n" + "\n".join(f"    {line}" for line in source.splitlines())
+    space = {**namespace, "__name__": "written"}
+    exec(compile(source, "written", "exec", dont_inherit=True), space)
+    candidate: Callable[..., Any] = space[key.name]
+    return candidate

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from autograder.authoring import Exercise, Lesson
 from autograder.draw import Draw
 from autograder.key import Key, make_key
+from autograder.plans import built
 
 Arguments = dict[str, Any]
 
@@ -112,6 +114,37 @@ def size_of_linear(d_in: int, d_out: int) -> int:
     return d_in * d_out + d_out
 
 
+class LargestSoFar(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.largest: Tensor | None = None
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        self.largest = x if self.largest is None else torch.maximum(self.largest, x)
+        return self.largest
+
+
+class Difference(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Tensor | float = 0.0
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        result = x - self.before
+        self.before = x
+        return result
+
+
+class Numbered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        self.calls += 1
+        return x * self.calls + 1
+
+
 def gates(x: Float[Tensor, "batch experts d_model"]) -> Float[Tensor, "batch experts d_model"]:
     return x.softmax(dim=1)
 
@@ -151,6 +184,11 @@ def _masked(draw: Draw, *shape: int) -> Tensor:
 def _real(draw: Draw, batch: int, seq: int) -> Tensor:
     return torch.arange(seq) < draw.integers(1, seq - 1, batch)[:, None]
 
+
+_three_calls = [
+    lambda d: built().call(d.normal(2, 3)).call(d.normal(2, 3)).call(d.normal(2, 3)),
+    lambda d: built().call(d.normal(4, 5)).call(d.normal(4, 5)),
+]
 
 EXERCISES = [
     _cases(
@@ -253,6 +291,9 @@ EXERCISES = [
         lambda d: {"d_in": 7, "d_out": 2},
         lambda d: {"d_in": 11, "d_out": 13},
     ),
+    _cases("LargestSoFar", *_three_calls),
+    _cases("Difference", *_three_calls),
+    _cases("Numbered", *_three_calls),
     _cases("gates", lambda d: {"x": d.normal(3, 4, 2)}, lambda d: {"x": d.normal(2, 5, 6)}, lambda d: {"x": d.normal(1, 3, 4)}),
     _cases("running_sum", lambda d: {"x": d.normal(3, 7)}, lambda d: {"x": d.normal(5, 4)}, lambda d: {"x": d.normal(1, 9)}),
     _cases(
@@ -278,6 +319,7 @@ EXERCISES = [
 ]  # fmt: skip
 
 
+@functools.cache
 def toy_key(seed: int = 0) -> Key:
     """The key of these exercises."""
     return make_key(Lesson("toys", Path(), EXERCISES, sys.modules[__name__]), seed)

@@ -17,8 +17,8 @@ def number_finding(evidence: Evidence) -> Finding | None:
     wrong = evidence.wrong
     if not all(_number(sample.expected) and _number(sample.yours) for sample in evidence.samples):
         return None
-    sized = [(sample, int(sample.expected), int(sample.yours)) for sample in evidence.samples]
-    if all(isinstance(sample.expected, int) and isinstance(sample.yours, int) for sample in wrong):
+    if all(isinstance(sample.expected, int) and isinstance(sample.yours, int) for sample in evidence.samples):
+        sized = [(sample, sample.expected, sample.yours) for sample in evidence.samples]
         formula = formula_finding(sized, evidence.your)
         if formula is not None:
             return formula

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from autograder.answers import Answer, Answers
-from autograder.axes import labels
+from autograder.axes import axis, labels
 from autograder.compare import TOLERANCES, compare
 from autograder.contrast import arguments_of, axis_names
 from autograder.key import ExerciseKey
@@ -95,6 +95,20 @@ class Evidence:
         """Whether every wrong sample can be compared value by value."""
         return bool(self.wrong) and all(sample.comparable for sample in self.wrong)
 
+    @cached_property
+    def alike(self) -> bool:
+        """Whether all wrong results have the same named axes."""
+        return len({tuple(sample.names) for sample in self.wrong}) == 1
+
+    def axis_from_end(self, index: int) -> str:
+        """The last axis (-1) or the last but one (-2) in a sentence: by its name where it is the same in all cases."""
+        if self.alike:
+            names = self.wrong[0].names
+            return axis(names, len(names) + index)
+        named = {sample.names[index] for sample in self.wrong if len(sample.names) >= -index}
+        name = named.pop() if len(named) == 1 else ""
+        return f"the {name} axis" if name else "the last axis" if index == -1 else "the last axis but one"
+
     @property
     def your(self) -> str:
         """The result as a sentence begins with it: "Your result", "Part 1 of your result", "Your “column”"."""
@@ -124,13 +138,18 @@ class Evidence:
                 if sample.right:
                     continue
                 return False
-            if changed.shape != sample.yours.shape:
+            if changed.shape != sample.yours.shape or (not sample.right and unchanged(sample.expected, changed)):
                 return False
             # as the candidate's dtype would hold it: half precision ends at 65504
             if not bool(close(changed.to(sample.yours.dtype), sample.yours, SLACK).all()):
                 return False
             told += 0 if sample.right else informative(sample.expected)
         return told >= least
+
+
+def unchanged(expected: Tensor, changed: Tensor) -> bool:
+    """Whether a change does nothing, as a reversal along an axis of size 1."""
+    return expected.shape == changed.shape and bool(close(changed, expected, SLACK).all())
 
 
 def informative(expected: Tensor) -> int:
@@ -178,9 +197,10 @@ def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
     right = {name: all(s.right for (n, _), found in samples.items() if n == name for s in found) for name, _ in samples}
     evidence = [Evidence(key, answers, what, found, raised, name, right) for (name, what), found in samples.items()]
     wrong = [each for each in evidence if each.wrong]
-    # where a module is made of other parameters, what it computes says nothing
+    # where a module is made of other parameters, what it computes says nothing; where it computes something else, its
+    # gradients say nothing
     made = [each for each in wrong if each.name == "parameters"]
-    return made or wrong
+    return made or [each for each in wrong if not each.name.startswith("gradient of ")] or wrong
 
 
 def _leaves_of(key: ExerciseKey, name: str, expected: Any, yours: Any) -> Iterator[_Leaf]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autograder.compare import TOLERANCES
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, unchanged
 from autograder.diagnosis.quantities import named_sizes, quantities
 
 LEAST = 8  # numbers other than zero, in all wrong cases together
@@ -99,7 +99,7 @@ def factor(sample: Sample) -> float | None:
         return None
     index = e.abs().argmax()
     value = float(y.flatten()[index] / e.flatten()[index])
-    if value == 0 or not _fits(sample, e * value):
+    if value == 0 or not _fits(sample, e * value) or unchanged(sample.expected, e * value):
         return None
     nonzero = e.abs() > 0
     return (
@@ -113,7 +113,7 @@ def offset(sample: Sample) -> float | None:
     if not bool(y.isfinite().all()) or not bool(e.isfinite().all()):
         return None
     value = float((y - e).median())
-    return value if value != 0 and _fits(sample, e + value) else None
+    return value if _fits(sample, e + value) and not unchanged(sample.expected, e + value) else None
 
 
 def _fits(sample: Sample, values: Tensor) -> bool:

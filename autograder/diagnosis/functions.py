@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform, close
-from autograder.diagnosis.rearranged import least_of
+from autograder.diagnosis.rearranged import LEAST, least_of
 
 FUNCTIONS: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
     ("the square of the expected one", "Is a root missing, or a square too many?", torch.square),
@@ -35,7 +35,11 @@ def function_finding(evidence: Evidence) -> Finding | None:
 
 def cut_finding(evidence: Evidence) -> Finding | None:
     """Negative numbers in the place of zeros, and nothing else wrong, as where a ReLU is missing."""
-    if evidence.comparable and all(_cut_is_missing(sample) for sample in evidence.wrong):
+    if not evidence.comparable or not all(_cut_is_missing(sample) for sample in evidence.wrong):
+        return None
+    cut = sum(int(sample.differs.sum()) for sample in evidence.wrong)
+    kept = sum(int((sample.expected != 0).sum()) for sample in evidence.wrong)
+    if cut >= LEAST and kept >= LEAST:
         return Finding(
             f"{evidence.your} is right but for numbers below 0, where 0 is expected.", "What cuts off below zero?"
         )
@@ -43,9 +47,7 @@ def cut_finding(evidence: Evidence) -> Finding | None:
 
 
 def _cut_is_missing(sample: Sample) -> bool:
-    zeros = sample.differs & (sample.expected == 0)
-    enough = int((sample.expected != 0).sum()) >= 3 and int(zeros.sum()) >= 3
-    return enough and bool(close(sample.expected, sample.yours.clamp(min=0)).all())
+    return bool(close(sample.expected, sample.yours.clamp(min=0)).all())
 
 
 def argument_finding(evidence: Evidence) -> Finding | None:

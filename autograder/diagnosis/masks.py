@@ -8,7 +8,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from autograder.axes import axis, distinct
+from autograder.axes import distinct
 from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform
 
 # places that have to agree: a random mask of 20 places is one particular mask once in a million times
@@ -28,7 +28,7 @@ def mask_finding(evidence: Evidence) -> Finding | None:
         if evidence.explained_by(transform, LEAST):
             return Finding(sentence, look)
     names = evidence.wrong[0].names
-    return _pattern(evidence) if evidence.boolean and has_steps(names) else None
+    return _pattern(evidence) if evidence.boolean and evidence.alike and has_steps(names) else None
 
 
 def has_steps(names: Sequence[str]) -> bool:
@@ -87,8 +87,8 @@ def opposite(values: Tensor) -> Tensor:
 def _changes(evidence: Evidence, values: tuple[float, float] | None) -> Iterator[tuple[Transform, str, str]]:
     your, names = evidence.your, evidence.wrong[0].names
     yield _inverted, f"{your} is the expected one inverted{_meaning(evidence)}.", _convention(evidence)
-    if len(names) >= 2:
-        rows, columns = axis(names, len(names) - 2), axis(names, len(names) - 1)
+    if all(len(sample.names) >= 2 for sample in evidence.wrong):
+        rows, columns = evidence.axis_from_end(-2), evidence.axis_from_end(-1)
         yield (
             _transposed,
             f"{your} is the expected one transposed: {rows} and {columns} are exchanged.",
@@ -113,7 +113,7 @@ def _changes(evidence: Evidence, values: tuple[float, float] | None) -> Iterator
     for turned, index, steps in product((False, True), (-1, -2), (1, -1, 2, -2)):
         if len(names) + index < 0:
             continue
-        how = f"{'inverted and ' if turned else ''}shifted along {axis(names, len(names) + index)} by {_places(steps)}"
+        how = f"{'inverted and ' if turned else ''}shifted along {evidence.axis_from_end(index)} by {_places(steps)}"
         for fill in ("edge", "low", "high"):
             yield (
                 lambda s, t=turned, i=index, n=steps, f=fill: _shifted(s, t, i, n, f, values),
@@ -135,7 +135,7 @@ def _inverted(sample: Sample) -> Tensor | None:
 
 
 def _transposed(sample: Sample) -> Tensor | None:
-    return sample.expected.transpose(-2, -1)
+    return sample.expected.transpose(-2, -1) if sample.expected.dim() > 1 else None
 
 
 def _then(change: Transform, values: Tensor | None) -> Tensor | None:

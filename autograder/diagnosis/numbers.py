@@ -50,7 +50,7 @@ def constant_finding(evidence: Evidence) -> Finding | None:
     if None in values or len(values) != 1 or not varied:
         return None
     value = values.pop()
-    shown = value if isinstance(value, bool) else f"{value:.4g}"
+    shown = value if isinstance(value, bool) else f"{value + 0.0:.4g}"  # 0, not -0
     return Finding(f"Every place of {_lower(evidence.your)} is {shown}.", "Which of the inputs does it depend on?")
 
 

@@ -17,7 +17,7 @@ Region = Callable[[Sample], "Tensor | None"]
 
 def place_finding(evidence: Evidence) -> Finding | None:
     """The named part of the result in which all differences lie, on every wrong case."""
-    if not evidence.comparable:
+    if not evidence.comparable or not evidence.alike:
         return None
     found = [(sizes, sentence) for region, sentence in _regions(evidence) if (sizes := _held(evidence, region))]
     if not found:
@@ -28,10 +28,12 @@ def place_finding(evidence: Evidence) -> Finding | None:
 
 def padding_finding(evidence: Evidence) -> Finding | None:
     """All differences where a mask or lengths among the arguments leave something out."""
-    if not evidence.comparable:
+    if not evidence.comparable or not evidence.alike:
         return None
+    smallest = min((size for region, _ in _regions(evidence) if (size := _held(evidence, region))), default=None)
     for name in evidence.wrong[0].arguments:
-        if _held(evidence, lambda s, name=name: _left_out(s, name)):
+        size = _held(evidence, lambda s, name=name: _left_out(s, name))
+        if size and (smallest is None or size <= smallest):  # else `place_finding` says more
             boolean = evidence.wrong[0].arguments[name].dtype == torch.bool
             where = f"where `{name}` is False" if boolean else f"beyond `{name}`"
             return Finding(
@@ -81,7 +83,7 @@ def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
 def triangle_finding(evidence: Evidence) -> Finding | None:
     """All differences on one side of the diagonal."""
     names = evidence.wrong[0].names
-    if not evidence.comparable or not has_steps(names):
+    if not evidence.comparable or not evidence.alike or not has_steps(names):
         return None
     row, column = (distinct(names) or names)[-2:]
     for side, word in ((1, "larger"), (-1, "smaller")):
@@ -111,7 +113,7 @@ def _but(sample: Sample, index: int, position: int) -> Tensor | None:
     places = _only(sample, index, position)
     if places is None or sample.expected.shape[index] < 2:
         return None
-    wrong = sample.differs.movedim(index, 0).flatten(1).any(dim=1)
+    wrong = sample.differs.movedim(index, 0).reshape(sample.differs.shape[index], -1).any(dim=1)
     # "only" says that each of the others is wrong somewhere
     return ~places if int(wrong.sum()) == len(wrong) - 1 else None
 

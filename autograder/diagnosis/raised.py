@@ -64,4 +64,6 @@ def _known(key: ExerciseKey, case: dict[str, Any]) -> dict[str, int]:
     arguments = arguments_of(case, key.names)
     known = [(axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()]
     numbers = {name: value for name, value in arguments.items() if isinstance(value, int)}
-    return {**numbers, **sizes_of([(names, value.shape) for names, value in known if names and value is not None])}
+    sizes = sizes_of([(names, value.shape) for names, value in known if names and value is not None])
+    # lead0, lead1: names of ours for any number of axes
+    return {**numbers, **{name: size for name, size in sizes.items() if not name[-1].isdigit()}}

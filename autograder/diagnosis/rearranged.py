@@ -38,8 +38,7 @@ def least_of(evidence: Evidence) -> int:
 
 def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
     your, names = evidence.your, evidence.wrong[0].names
-    counts = {sample.expected.dim() for sample in evidence.wrong}
-    count = counts.pop() if len(counts) == 1 else 0
+    count = len(names) if evidence.alike else 0
     for i, j in combinations(range(count), 2):
         exchanged = f"{your} is the expected one with {axis(names, i)} and {axis(names, j)} exchanged."
         yield (
@@ -76,15 +75,16 @@ def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
 
 def _axes(evidence: Evidence) -> list[tuple[int, str]]:
     """The axes of the result with their names, the last one first; counted from the end where their number varies."""
-    counts = {sample.expected.dim() for sample in evidence.wrong}
-    if len(counts) == 1:
-        return [(i, axis(evidence.wrong[0].names, i)) for i in reversed(range(counts.pop()))]
-    return [(-1, "the last axis"), (-2, "the last axis but one")][: min(counts)]
+    if evidence.alike:
+        names = evidence.wrong[0].names
+        return [(i, axis(names, i)) for i in reversed(range(len(names)))]
+    fewest = min(len(sample.names) for sample in evidence.wrong)
+    return [(index, evidence.axis_from_end(index)) for index in (-1, -2)[:fewest]]
 
 
 def shuffled_finding(evidence: Evidence) -> Finding | None:
     """Slices of an axis in another order, or a reshape that scrambles."""
-    if not evidence.comparable or any(s.expected.dtype == torch.bool for s in evidence.wrong):
+    if not evidence.comparable or not evidence.alike or evidence.boolean:
         return None
     if least_of(evidence) != LEAST or not all(_same_numbers(sample) for sample in evidence.wrong):
         return None

@@ -40,7 +40,7 @@ def _enough(evidence: Evidence, value: bool) -> bool:
 def _where(evidence: Evidence) -> str:
     """On which side of the diagonal all the others lie, where the last two axes number positions."""
     names = evidence.wrong[0].names
-    if not has_steps(names):
+    if not evidence.alike or not has_steps(names):
         return ""
     row, column = (distinct(names) or names)[-2:]
     sides = {int(side) for sample in evidence.wrong for side in _sides(sample).unique()}

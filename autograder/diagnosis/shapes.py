@@ -32,7 +32,7 @@ def shape_finding(evidence: Evidence) -> Finding | None:
     if len(names) == 1 and names != {""}:
         which = f"One of the {names.pop()} axes is missing in {evidence.what}."
         return Finding(which, "Which two tensors should meet, each with an axis of its own?")
-    return _one_size_finding(evidence, changed) if not edits else None
+    return _one_size(evidence, changed) if not edits else None
 
 
 def _has_shapes(sample: Sample) -> bool:
@@ -121,11 +121,11 @@ def _replaced(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Find
             "`expand` stretches axes of size 1; keepdim=True leaves them behind.",
         )
     if len(edit.indices) > 1:
-        return _one_size_finding(evidence, samples)
-    return _size_finding(evidence, samples, edit.indices[0])
+        return _one_size(evidence, samples)
+    return _one_axis(evidence, samples, edit.indices[0])
 
 
-def _one_size_finding(evidence: Evidence, samples: Sequence[Sample]) -> Finding | None:
+def _one_size(evidence: Evidence, samples: Sequence[Sample]) -> Finding | None:
     """Several axes that are all off by the same number, as in a square that is too large."""
     if not samples or any(len(sample.expected.shape) != len(sample.yours.shape) for sample in samples):
         return None
@@ -138,7 +138,7 @@ def _one_size_finding(evidence: Evidence, samples: Sequence[Sample]) -> Finding 
     return Finding(f"{_capital(which)} of {evidence.what} are {_too(steps[changed[0]])}, in every case.", BOUNDS)
 
 
-def _size_finding(evidence: Evidence, samples: Sequence[Sample], index: int) -> Finding | None:
+def _one_axis(evidence: Evidence, samples: Sequence[Sample], index: int) -> Finding | None:
     """What stands in an axis in place of the size that is expected."""
     name = axis(samples[0].names, index)
     pairs = [(sample.expected.shape[index], sample.yours.shape[index]) for sample in samples]
@@ -150,7 +150,7 @@ def _size_finding(evidence: Evidence, samples: Sequence[Sample], index: int) -> 
             f"{_capital(name)} of {evidence.what} has size 1: it is not stretched to its full size, or was reduced.",
             "`expand` stretches an axis of size 1; keepdim=True leaves one behind.",
         )
-    if all(e == 1 for e, _ in pairs):
+    if all(e == 1 for e, _ in pairs) and evidence.name != "parameters":
         stretched = f" to that of {came}" if came else ""
         return Finding(
             f"{_capital(name)} of {evidence.what} is expected to have size 1, and is stretched{stretched}.",

@@ -16,7 +16,11 @@ LEAST = 4  # sums that are one
 
 def softmax_finding(evidence: Evidence) -> Finding | None:
     """The axes along which the candidate's shares sum to one, where they are not those asked for."""
-    if not evidence.comparable or not all(sample.yours.dtype.is_floating_point for sample in evidence.wrong):
+    if (
+        not evidence.comparable
+        or not evidence.alike
+        or not all(sample.yours.dtype.is_floating_point for sample in evidence.wrong)
+    ):
         return None
     names = evidence.wrong[0].names
     count = evidence.wrong[0].expected.dim()

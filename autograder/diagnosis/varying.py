@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autograder.axes import axis
 from autograder.compare import TOLERANCES
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, unchanged
 from autograder.diagnosis.factors import numbers
 
 LEAST = 8  # numbers that agree with the first one of their slice, in all wrong cases together
@@ -17,7 +17,7 @@ LEAST = 8  # numbers that agree with the first one of their slice, in all wrong 
 
 def varying_factor_finding(evidence: Evidence) -> Finding | None:
     """A factor for each index of one axis; named where it is a length against the whole axis."""
-    if not numbers(evidence) or any(s.yours.dtype not in TOLERANCES for s in evidence.wrong):
+    if not numbers(evidence) or not evidence.alike or any(s.yours.dtype not in TOLERANCES for s in evidence.wrong):
         return None
     for index, name in enumerate(evidence.wrong[0].names):
         ratios = [ratios_along(sample, index) for sample in evidence.wrong]
@@ -42,7 +42,7 @@ def varying_factor_finding(evidence: Evidence) -> Finding | None:
 
 def varying_offset_finding(evidence: Evidence) -> Finding | None:
     """A number that is added for each index of one axis."""
-    if not numbers(evidence):
+    if not numbers(evidence) or not evidence.alike:
         return None
     for index, name in enumerate(evidence.wrong[0].names):
         steps = [_steps_along(sample, index) for sample in evidence.wrong]
@@ -64,7 +64,8 @@ def _steps_along(sample: Sample, index: int) -> Tensor | None:
     if not size or not e.shape[1] or not bool(y.isfinite().all() and e.isfinite().all()):
         return None
     steps = (y - e).median(dim=1).values
-    return steps if bool(close(e + steps[:, None], y.to(sample.yours.dtype), SLACK).all()) else None
+    fits = bool(close(e + steps[:, None], y.to(sample.yours.dtype), SLACK).all())
+    return steps if fits and not unchanged(e.to(sample.yours.dtype), e + steps[:, None]) else None
 
 
 def ratios_along(sample: Sample, index: int) -> Tensor | None:
@@ -77,7 +78,8 @@ def ratios_along(sample: Sample, index: int) -> Tensor | None:
     largest = e.abs().argmax(dim=1, keepdim=True)
     ratio = (y.gather(1, largest) / e.gather(1, largest)).where(e.gather(1, largest) != 0, torch.nan)
     fits = close(e * ratio.nan_to_num(1.0), y.to(sample.yours.dtype), SLACK).all()
-    return ratio[:, 0] if bool(fits) and not bool((ratio == 0).any()) else None
+    nothing = unchanged(e.to(sample.yours.dtype), e * ratio.nan_to_num(1.0))
+    return ratio[:, 0] if bool(fits) and not nothing and not bool((ratio == 0).any()) else None
 
 
 def _agreeing(sample: Sample, index: int) -> int:
