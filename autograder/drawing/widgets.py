@@ -89,7 +89,7 @@ def explore_broadcasting(first: str = "3, 1", second: str = "1, 4") -> Explorer:
 def _broadcast(first: str, second: str) -> Figure:
     shapes = [_shape(text) for text in (first, second)]
     try:
-        together = torch.broadcast_shapes(*shapes)
+        together = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
     except RuntimeError:
         raise ValueError(_misfit(*shapes)) from None
     if prod(together) > MOST:
