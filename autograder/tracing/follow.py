@@ -63,7 +63,7 @@ def followed(
             own = by_size[place] if by_size[place] not in axes else ""
             return (*axes[:place], own, *axes[place:])
         elif name in MERGING:
-            kept = tuple(own or axis for own, axis in zip(by_size, _merged(inputs[0], shape), strict=True))
+            kept = _merged(inputs[0], shape)
     if kept is None or len(kept) != len(shape):
         return by_size
     return tuple("" if size == 1 else axis or own for axis, own, size in zip(kept, by_size, shape, strict=True))
@@ -179,7 +179,8 @@ def _indexed(index: Any, rank: int) -> Order | None:
 
 
 def _merged(value: Value, shape: tuple[int, ...]) -> Axes:
-    """Names for axes that are runs of an input's axes put together; "" where a run has an axis without a name.
+    """Names for axes that are runs of an input's axes put together; "" where a run has an axis without a name, and from
+    an axis on that is only a part of one.
 
     >>> x = Value("x", "input", ("batch", "channel", "height", "width"), (2, 64, 7, 5), torch.float32, 0, 0)
     >>> _merged(x, (2, 64 * 7 * 5))
@@ -195,6 +196,6 @@ def _merged(value: Value, shape: tuple[int, ...]) -> Axes:
                 run.append(value.axes[place])
             place += 1
         if product != size:
-            return ("",) * len(shape)
+            break
         merged.append(JOINT.join(run) if all(run) else "")
-    return tuple(merged)
+    return (*merged, *("",) * (len(shape) - len(merged)))

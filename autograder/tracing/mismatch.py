@@ -32,7 +32,7 @@ def _product(name: str, first: Value, second: Value) -> str:
         where = "the last" if place == -1 else "the last but one"
         return (
             f"A product sums over the last axis of {_called(first, 'the first')}, {_axis(first, -1)}, and {where} of "
-            f"{_called(second, 'the second')}, {_axis(second, place)}: the two have to be equal."
+            f"{_called(second, 'the second')}, {_axis(second, place)}: they have to be equal."
         )
     return _broadcast([_without(value, 2) for value in (first, second)]) if name == "matmul" else ""
 
