@@ -59,7 +59,9 @@ def trace(
     are opened: None for every torch function (torch's own layers stay one step), 0 for the candidate as one step, 1
     for the modules that it calls, and so on. On tensors of the meta device nothing is computed, so that a large model
     takes no memory. Results that share an input's memory are marked as views, moved numbers as copies (`memory.py`);
-    products, convolutions and attention are counted as multiply-adds (`costs.py`). A candidate that raises gives the trace up to there, with the failing step marked.
+    products, convolutions and attention are counted as multiply-adds (`costs.py`).
+
+    A candidate that raises gives the trace up to there, with the failing step marked and what did not fit in it.
 
     Raises TypeError and ValueError for a wrong use of `trace` itself.
     """
