@@ -60,8 +60,8 @@ graphs => Array.from(document.querySelectorAll("svg")).map((svg, number) => {
         rectangles: all("rect").map(rect => ({filled: filled(rect), corners: corners(rect)})),
         lines: (graphs[number] ? all("path") : []).filter(path => !filled(path)).map(path => {
             const length = path.getTotalLength();
-            return Array.from({length: Math.ceil(length / 3) + 1}, (_, i) => {
-                const {x, y} = path.getPointAtLength(Math.min(length, 3 * i));
+            return Array.from({length: Math.ceil(length / 4) + 1}, (_, i) => {
+                const {x, y} = path.getPointAtLength(Math.min(length, 4 * i));
                 return screen(path, x, y);
             });
         }),
@@ -162,7 +162,7 @@ def hard() -> dict[str, Figure]:
         "windows that skip": windows((9, 11), (2, 3), (4, 3), (1, 0), (1, 2)),
         "windows on a large image": windows((28, 28), 5, 2, 2),
         "the last window": windows(12, 3, 2, 1, at=5),
-        **{f"graph {seed}": any_graph(seed, 8 + 3 * seed) for seed in range(8)},
+        **{f"graph {seed}": any_graph(seed, 8 + 4 * seed) for seed in range(6)},
     }  # fmt: skip
 
 
@@ -330,6 +330,11 @@ def test_a_figure_looks_the_same_on_a_light_and_on_a_dark_page(page: Any, figure
         pictures.append([page.screenshot(clip=clip, full_page=True) for clip in inner])
     assert pictures[0] == pictures[1]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures[0])
+
+
+def test_a_graph_that_is_taller_than_a_screen_goes_on_in_columns(figures: dict[str, Figure]) -> None:
+    assert figures["a chain of 60"].height < 1500
+    assert figures["a deep residual"].height < 2000
 
 
 def test_no_figure_is_wider_than_text_can_bear(figures: dict[str, Figure]) -> None:
