@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import runpy
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -364,3 +365,12 @@ def test_the_documentation_shows_what_is_drawn() -> None:
     assert DOCS["written"](page, drawn) == page, "docs/drawings.md is out of date: run `make build`"
     files = {path.stem: path.read_text(encoding="utf-8") for path in DOCS["PICTURES"].glob("*.svg")}
     assert files == {name: figure.as_svg(header="") + "\n" for name, figure in drawn.items()}, "run `make build`"
+
+
+def test_no_figure_of_a_lesson_is_wider_than_text_can_bear() -> None:
+    widths = {}
+    for path in sorted((ROOT / "lessons").glob("*.ipynb")):
+        svgs = re.findall(r"<svg [^>]*?\bwidth=\\\"(\d+)\\\"", path.read_text(encoding="utf-8").replace("\\n", " "))
+        widths[path.name] = max(map(int, svgs), default=0)
+    assert max(widths.values()) > 100
+    assert {name: width for name, width in widths.items() if width > WIDEST} == {}
