@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchinfo
 import transformers
 from torch import nn
@@ -16,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from autograder import trace
 
-transformers.logging.set_verbosity_error()
+transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
 @dataclass
@@ -24,9 +26,9 @@ class Real:
     """A real model at a tiny size, with its inputs by name."""
 
     build: Callable[..., nn.Module]
-    inputs: dict[str, tuple[int, ...]]  # shapes; of token ids where the name says so
+    inputs: Mapping[str, tuple[int, ...]]  # shapes; of token ids where the name says so
 
-    def given(self) -> dict[str, torch.Tensor]:
+    def given(self) -> dict[str, Any]:
         return {
             name: torch.arange(torch.Size(shape).numel()).reshape(shape) % 10 if "ids" in name else torch.randn(shape)
             for name, shape in self.inputs.items()
@@ -70,11 +72,10 @@ MODELS = {
 }
 
 
-def models() -> Any:
-    return pytest.mark.parametrize("real", MODELS.values(), ids=list(MODELS))
+each_model = pytest.mark.parametrize("real", MODELS.values(), ids=list(MODELS))
 
 
-@models()
+@each_model
 def test_shapes_and_parameters_are_torchinfos_at_every_submodule(real: Real) -> None:
     model, inputs = real.build(), real.given()
     found = trace(model, **inputs)
@@ -98,7 +99,7 @@ def test_shapes_and_parameters_are_torchinfos_at_every_submodule(real: Real) -> 
     assert found.parameters == sum(weight.numel() for weight in model.parameters())
 
 
-@models()
+@each_model
 def test_multiply_adds_are_those_of_flop_counter_mode(real: Real) -> None:
     model, inputs = real.build(attn_implementation="eager"), real.given()
     with FlopCounterMode(display=False) as counter:
@@ -107,3 +108,29 @@ def test_multiply_adds_are_those_of_flop_counter_mode(real: Real) -> None:
         found = trace(model, **inputs, depth=depth)
         assert found.multiply_adds == counter.get_total_flops() / 2 > 0
         assert sum(step.multiply_adds for step in found.steps) == found.multiply_adds
+
+
+def test_gpt2_small_is_traced_on_the_meta_device_in_about_a_second() -> None:
+    with torch.device("meta"):
+        model, tokens = tiny("GPT2Model/GPT2")(), torch.zeros(2, 7, dtype=torch.long)
+    start = time.perf_counter()
+    found = trace(model, tokens, axes={"batch": 2, "seq": 7, "d_model": 768}, depth=1)
+    assert time.perf_counter() - start < 2
+    assert found.parameters == 124_439_808
+    blocks = [step for step in found.steps if step.operation.endswith(": GPT2Block")]
+    assert [found.shape(step.outputs[0]) for step in blocks] == ["(batch, seq, d_model)"] * 12
+
+
+def test_attention_in_one_kernel_counts_as_the_two_products_that_it_is() -> None:
+    q, k = torch.randn(2, 3, 5, 11), torch.randn(2, 3, 7, 11)
+    for device in ("cpu", "meta"):
+        found = trace(F.scaled_dot_product_attention, q.to(device), k.to(device), k.to(device))
+        assert found.multiply_adds == 2 * (2 * 3 * 5 * 7 * 11)
+
+
+def test_products_with_a_vector_and_recurrent_layers_are_counted_too() -> None:
+    assert trace(torch.mv, torch.ones(3, 5), torch.ones(5)).multiply_adds == 15
+    assert trace(torch.dot, torch.ones(5), torch.ones(5)).multiply_adds == 5
+    assert trace(torch.addmv, torch.ones(3), torch.ones(3, 5), torch.ones(5)).multiply_adds == 15
+    layer, x = nn.LSTM(3, 4), torch.ones(6, 2, 3)
+    assert trace(layer, x).multiply_adds == trace(layer.to("meta"), x.to("meta")).multiply_adds == 6 * 2 * 16 * (3 + 4)

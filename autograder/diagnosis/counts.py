@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
+from math import prod
 
 from autograder.diagnosis.edits import Edit, common_edit
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
@@ -108,14 +110,21 @@ def _longer_than_two(pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -
 
 
 def _entry(samples: Sequence[Sample], side: int, index: int) -> str:
-    """The name of an entry of the expected tuple (side 0) or the candidate's (side 1): "1", or the argument that has
-    this value on every sample; "" where there is none."""
+    """The name of an entry of the expected tuple (side 0) or the candidate's (side 1): the number that it always is, or
+    the argument, or the product of arguments, that has this value on every sample; "" where there is none."""
     values = [(sample.expected, sample.yours)[side][index] for sample in samples]
-    if all(value == 1 for value in values):
-        return "1"
+    if len(set(values)) == 1 and (len(values) > 1 or values[0] == 1):
+        return str(values[0])
     known = [named_sizes(sample) for sample in samples]
-    names = [name for name in known[0] if all(k.get(name) == v for k, v in zip(known, values, strict=True))]
-    return names[0] if len(names) == 1 else ""
+    for number in (1, 2, 3, 4):
+        names = [
+            "·".join(group)
+            for group in combinations(known[0], number)
+            if all(prod(k.get(name, 0) for name in group) == v for k, v in zip(known, values, strict=True))
+        ]
+        if names:
+            return names[0] if len(names) == 1 else ""
+    return ""
 
 
 def _numbers(value: object) -> bool:

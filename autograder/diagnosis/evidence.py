@@ -232,7 +232,7 @@ def _leaves(expected: Any, yours: Any, described: Any, what: str) -> Iterator[_L
 
 
 def _parts(value: Any) -> bool:
-    return isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value)
+    return isinstance(value, tuple | list) and any(isinstance(item, Tensor | tuple) for item in value)
 
 
 def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) -> Sample:

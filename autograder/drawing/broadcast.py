@@ -91,7 +91,7 @@ class _Part:
         for (plane, i, j), text, real in zip(places, self.texts, self.solid, strict=True):
             x, y = left + plane * step + j * self.cell, top + self.top + i * CELL
             rectangle(solid if real else ghosts, x + 1.5, y + 1.5, self.cell - 3, CELL - 3)
-            write(texts, text, x + self.cell / 2, y + CELL / 2 + 4, **({} if real else {"fill": MUTED}))
+            write(texts, text, x + self.cell / 2, y + CELL / 2 + 4, fill=None if real else MUTED)
         paper.extend([solid, ghosts, texts])
         x, y = left + 1, top + self.height - 22
         for axis, size in self.axes:

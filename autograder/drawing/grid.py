@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import drawsvg
 import torch
@@ -140,8 +141,8 @@ class _Grid:
             write(paper, f"{self.row_axis} ↓", self.left - 6, y, fill=axis_colour(self.row_axis), text_anchor="end")
         for j, label in enumerate(self.columns[: self.shape[1]]):
             x, y = self.left + (j + 0.5) * self.cell, self.top - 5
-            tilt = {"transform": f"rotate(-45 {x:g} {y:g})"} if self.tilted else {"text_anchor": "middle"}
-            write(paper, label, x, y, **tilt)
+            turned = f"rotate(-45 {x:g} {y:g})" if self.tilted else None
+            write(paper, label, x, y, transform=turned, text_anchor=None if turned else "middle")
         for i, label in enumerate(self.rows[: self.shape[0]]):
             write(paper, label, self.left - 6, self.top + i * CELL + CELL / 2 + 4, text_anchor="end")
 
@@ -201,11 +202,11 @@ class _Grid:
         return "\n".join(line for line in shown if line)
 
 
-def values_of(tensor: Tensor) -> list[list[object]]:
+def values_of(tensor: Tensor) -> list[Any]:
     """A tensor's values as lists. Raises ValueError where it holds none, as on the meta device."""
     if tensor.is_meta:
         raise ValueError("a tensor on the meta device has a shape and no values that could be drawn")
-    values: list[list[object]] = tensor.detach().tolist()
+    values: list[Any] = tensor.detach().tolist()
     return values
 
 

@@ -81,7 +81,7 @@ class _Memory:
 
     def __post_init__(self) -> None:
         tensor = self.tensor
-        self.steps, self.start = tensor.stride(), tensor.storage_offset()
+        self.steps, self.start = tuple(map(int, tensor.stride())), int(tensor.storage_offset())
         places = product(*map(range, tensor.shape))
         self.places = [self.start + sum(i * step for i, step in zip(p, self.steps, strict=True)) for p in places]
         widest = max((text_width(text) for text in [*self.memory, str(len(self.memory))]), default=0)
@@ -157,7 +157,7 @@ class _Memory:
         return MARGIN + column * self.cell, top + row * (HEIGHT + 4) + room
 
     def _content(self, texts: drawsvg.Group, x: float, y: float, value: str, place: int, reached: bool = True) -> None:
-        write(texts, value, x + self.cell / 2 - 1, y + 14, **({} if reached else {"fill": MUTED}))
+        write(texts, value, x + self.cell / 2 - 1, y + 14, fill=None if reached else MUTED)
         small(texts, str(place), x + self.cell / 2 - 1, y + 27)
 
     def _cells(self, paper: Figure, x: float, y: float, first: int, rows: int, columns: int) -> None:

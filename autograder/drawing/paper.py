@@ -39,13 +39,13 @@ _WIDTHS = {
 _WIDTH_OF = {character: width for width, characters in _WIDTHS.items() for character in characters}
 
 
-class _Description(drawsvg.Title):
+class _Description(drawsvg.Title):  # type: ignore[misc]  # drawsvg has no types
     """What a reader who does not see the drawing is told beyond its title."""
 
     TAG_NAME = "desc"
 
 
-class Figure(drawsvg.Drawing):
+class Figure(drawsvg.Drawing):  # type: ignore[misc]  # drawsvg has no types
     """A drawing on light paper. `description` says in a sentence or two what it shows, `text` is its plain-text form,
     which is what `repr` and `str` give: a notebook keeps both forms."""
 

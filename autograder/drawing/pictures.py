@@ -64,14 +64,14 @@ class StepLabel:
         if arrow.joins:
             widths.append(self.joins + chip_width(arrow.joins))
         self.width = 12 + max(widths) + 2
-        self.height = LINE * len(self.lines) + SMALL_LINE * len(self.below) + (CHIP + 3 if arrow.joins else 0)
+        self.height: float = LINE * len(self.lines) + SMALL_LINE * len(self.below) + (CHIP + 3 if arrow.joins else 0)
 
     def draw(self, paper: drawsvg.Drawing | drawsvg.Group, x: float, y: float) -> None:
         """Draw it from its upper left corner."""
         x += 12
-        ink = {"fill": FAULT.line, "font_weight": "bold"} if self.arrow.failed else {}
+        ink, weight = (FAULT.line, "bold") if self.arrow.failed else (None, None)
         for i, line in enumerate(self.lines):
-            write(paper, line, x, y + SIZE + LINE * i, **ink)
+            write(paper, line, x, y + SIZE + LINE * i, fill=ink, font_weight=weight)
         if self.beside:
             small(paper, self.beside, x + self.first, y + SIZE)
         y += LINE * len(self.lines)

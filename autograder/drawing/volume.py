@@ -85,13 +85,13 @@ class _Solid:
         channel, height, width = self.lengths
         back, left, top = SLANT * channel, x + self.left, y + self.head
         solid(paper, left, top, self.lengths, colour_of(self.axes[0]))
-        inks = [{"fill": axis_colour(axis)} for axis in self.axes]
-        write(paper, self.labels[1], left - 5, top + back + height / 2 + 4, text_anchor="end", **inks[1])
+        inks = [axis_colour(axis) for axis in self.axes]
+        write(paper, self.labels[1], left - 5, top + back + height / 2 + 4, text_anchor="end", fill=inks[1])
         middle = max(left + width / 2, left + self.widths[2] / 2)
-        write(paper, self.labels[2], middle, top + back + height + SIZE + 4, text_anchor="middle", **inks[2])
+        write(paper, self.labels[2], middle, top + back + height + SIZE + 4, text_anchor="middle", fill=inks[2])
         # beside the solid, and never as low as the label of the width
         beside = top + back + height + min(9 - back / 2, 1)
-        write(paper, self.labels[0], left + width + back / 2 + 6, beside, **inks[0])
+        write(paper, self.labels[0], left + width + back / 2 + 6, beside, fill=inks[0])
 
 
 def _width(row: Sequence[_Solid]) -> float:

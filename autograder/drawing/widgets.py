@@ -83,13 +83,13 @@ def explore_broadcasting(first: str = "3, 1", second: str = "1, 4") -> Explorer:
 
     The arguments are the shapes of the first frame. The result has one to three axes.
     """
-    return Explorer(_broadcast, {"first": _field("first shape", first), "second": _field("second shape", second)})
+    return Explorer(_broadcast, {"first": _field("first", first), "second": _field("second", second)})
 
 
 def _broadcast(first: str, second: str) -> Figure:
     shapes = [_shape(text) for text in (first, second)]
     try:
-        together = torch.broadcast_shapes(*shapes)
+        together = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
     except RuntimeError:
         raise ValueError(_misfit(*shapes)) from None
     if prod(together) > MOST:

@@ -177,7 +177,7 @@ class _Windows:
         return all(axis.padding <= place < axis.padding + axis.size for place, axis in places)
 
     def _window(self, paper: Figure, x: float, y: float, k: int, number: int) -> None:
-        """The k-th of the shown windows: a frame around its span, and a number in each place that it reads."""
+        """The k-th of the shown windows: a frame around its span, and a mark in each place that it reads."""
         down, across = self.axes
         row, column = divmod(number, across.out)
         colour = WINDOWS[k]
@@ -189,10 +189,10 @@ class _Windows:
             self._bar(paper, x, y + CELL + 4 + 10 * k, columns, k)
             return
         inset = 2.5 * k
-        corner = (x + columns[0] * CELL + inset, y + rows[0] * CELL + inset)
-        frame = {"stroke": colour.line, "stroke_width": 2.2, "fill": "none"}
-        dashes = {"stroke_dasharray": DASHES[k]} if DASHES[k] else {}
-        rectangle(paper, *corner, across.span * CELL - 2 * inset, down.span * CELL - 2 * inset, **frame, **dashes)
+        left, top = x + columns[0] * CELL + inset, y + rows[0] * CELL + inset
+        width, height = across.span * CELL - 2 * inset, down.span * CELL - 2 * inset
+        style = {"stroke": colour.line, "stroke_width": 2.2, "stroke_dasharray": DASHES[k] or None}
+        paper.append(drawsvg.Rectangle(left, top, width, height, fill="none", **style))
         if max(down.dilation, across.dilation) > 1 and k:
             dots = drawsvg.Group(fill=colour.line)
             for i in rows:
@@ -202,9 +202,8 @@ class _Windows:
 
     def _bar(self, paper: Figure, x: float, y: float, places: list[int], k: int) -> None:
         """A window of a line, below it: a bar over its span, with a mark under each place that it reads."""
-        style = {"stroke": WINDOWS[k].line, "stroke_width": 2.2}
-        dashes = {"stroke_dasharray": DASHES[k]} if DASHES[k] else {}
-        path(paper, f"M{x + places[0] * CELL + 4:g} {y + 4:g}H{x + places[-1] * CELL + CELL - 4:g}", **style, **dashes)
+        bar = f"M{x + places[0] * CELL + 4:g} {y + 4:g}H{x + places[-1] * CELL + CELL - 4:g}"
+        path(paper, bar, stroke=WINDOWS[k].line, stroke_width=2.2, stroke_dasharray=DASHES[k] or None)
         marks = drawsvg.Group(fill=WINDOWS[k].line)
         for place in places:
             rectangle(marks, x + place * CELL + CELL / 2 - 4, y, 8, 8)
@@ -220,10 +219,9 @@ class _Windows:
         for k, number in enumerate(self.shown):
             row, column = divmod(number, across.out)
             colour: Colour = WINDOWS[k]
-            dashes = {"stroke_dasharray": DASHES[k]} if DASHES[k] else {}
-            fill = colour.fill if k == 0 else "none"
-            frame = {"fill": fill, "stroke": colour.line, "stroke_width": 2.2}
-            rectangle(paper, x + column * CELL + 1.5, y + row * CELL + 1.5, CELL - 3, CELL - 3, **frame, **dashes)
+            style = {"stroke": colour.line, "stroke_width": 2.2, "stroke_dasharray": DASHES[k] or None}
+            left, top, side = x + column * CELL + 1.5, y + row * CELL + 1.5, CELL - 3
+            paper.append(drawsvg.Rectangle(left, top, side, side, fill=colour.fill if k == 0 else "none", **style))
         self._chips(paper, x, y + down.out * CELL + 5, "out_")
 
     def _chips(self, paper: Figure, x: float, y: float, prefix: str) -> None:

@@ -63,7 +63,7 @@ def followed(
             own = by_size[place] if by_size[place] not in axes else ""
             return (*axes[:place], own, *axes[place:])
         elif name in MERGING:
-            kept = tuple(own or axis for own, axis in zip(by_size, _merged(inputs[0], shape), strict=True))
+            kept = _merged(inputs[0], shape)
     if kept is None or len(kept) != len(shape):
         return by_size
     return tuple("" if size == 1 else axis or own for axis, own, size in zip(kept, by_size, shape, strict=True))
@@ -129,6 +129,8 @@ def _ordered(value: Value, order: Order, shape: tuple[int, ...], by_size: Axes) 
 def _order(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], rank: int) -> Order | None:
     """Which axis of the input each axis of the result is, None for a new one; None where that is not certain."""
     order: Order = list(range(rank))
+    if rank == 0:
+        return None
     if name in SLICING:
         return order
     if name in ("mT", "mH", "T", "t", "H"):
@@ -138,8 +140,9 @@ def _order(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], rank: int)
     if name == "permute":
         dims = kwargs.get("dims") or (args[1] if isinstance(args[1], tuple | list) else args[1:])
         return [int(place) % rank for place in dims]
-    if name in SWAPPING:
-        first, second = (int(place) for place in (*args[1:], *kwargs.values()))
+    swapped = [place for place in (*args[1:], *kwargs.values()) if type(place) is int]
+    if name in SWAPPING and len(swapped) == 2:
+        first, second = swapped
         order[first], order[second] = order[second], order[first]
         return order
     dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
@@ -179,7 +182,8 @@ def _indexed(index: Any, rank: int) -> Order | None:
 
 
 def _merged(value: Value, shape: tuple[int, ...]) -> Axes:
-    """Names for axes that are runs of an input's axes put together; "" where a run has an axis without a name.
+    """Names for axes that are runs of an input's axes put together; "" where a run has an axis without a name, and from
+    an axis on that is only a part of one.
 
     >>> x = Value("x", "input", ("batch", "channel", "height", "width"), (2, 64, 7, 5), torch.float32, 0, 0)
     >>> _merged(x, (2, 64 * 7 * 5))
@@ -195,6 +199,6 @@ def _merged(value: Value, shape: tuple[int, ...]) -> Axes:
                 run.append(value.axes[place])
             place += 1
         if product != size:
-            return ("",) * len(shape)
+            break
         merged.append(JOINT.join(run) if all(run) else "")
-    return tuple(merged)
+    return (*merged, *("",) * (len(shape) - len(merged)))

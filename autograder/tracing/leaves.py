@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 DEEPEST = 20
 
@@ -25,7 +26,8 @@ def tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
 
 def _tensors(value: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
-        yield name, value
+        if not is_lazy(value):  # a parameter that has no shape yet
+            yield name, value
     elif depth:
         for step, item in _items(value, name):
             yield from _tensors(item, step, depth - 1)

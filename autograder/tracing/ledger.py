@@ -12,7 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from autograder.tracing.calls import Call, Kind, Value
 from autograder.tracing.leaves import tensors
-from autograder.tracing.memory import storage, version
+from autograder.tracing.memory import shape_of, storage, version
 from autograder.tracing.names import AxisNames
 from autograder.tracing.parts import Parts
 from autograder.tracing.variables import of_tensor, reader_frame
@@ -99,7 +99,7 @@ class Ledger:
             self._memories += 1
         key = f"v{len(self.values)}"
         size = tensor.numel() * tensor.element_size()
-        self.values[key] = Value(name, kind, axes, tuple(map(int, tensor.shape)), tensor.dtype, memory, size)
+        self.values[key] = Value(name, kind, axes, shape_of(tensor), tensor.dtype, memory, size)
         self._keys[tensor] = key
         slot = self._slots[key] = self._slots[before] if before is not None else number(key)
         if base is not None:
@@ -122,17 +122,18 @@ class Ledger:
 
     def inputs(self, arguments: Mapping[str, Any]) -> list[str]:
         """The values of a candidate's inputs, by the names that they have in its signature."""
-        return [
-            self.key(tensor) or self.add(tensor, self.names.of(tensor.shape), "input", name)
+        found = [
+            self.key(tensor) or self.add(tensor, self.names.of(shape_of(tensor)), "input", name)
             for argument, value in arguments.items()
             for name, tensor in tensors(value, argument)
         ]
+        return list(dict.fromkeys(found))
 
     def take(self, tensor: Tensor) -> Taken:
         """A tensor as it is now. One never seen is a parameter, a buffer, or comes from outside."""
         key = self.key(tensor)
         if key is None:
-            axes, path = self.names.of(tensor.shape), self.parts.path_of(tensor)
+            axes, path = self.names.of(shape_of(tensor)), self.parts.path_of(tensor)
             if isinstance(tensor, nn.Parameter):
                 key = self.add(tensor, axes, "parameter", path)
                 self.weights[key] = self.parts.number(tensor)

@@ -26,6 +26,11 @@ MOVING = {
 }
 
 
+def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    """A tensor's shape; of a nested tensor, whose parts differ, how many parts it has."""
+    return (tensor.size(0),) if tensor.is_nested else tuple(map(int, tensor.shape))
+
+
 def storage(tensor: Tensor) -> int | None:
     """The identity of a tensor's memory, on the meta device too; None for a tensor that has none of its own."""
     try:

@@ -32,15 +32,17 @@ def _product(name: str, first: Value, second: Value) -> str:
         where = "the last" if place == -1 else "the last but one"
         return (
             f"A product sums over the last axis of {_called(first, 'the first')}, {_axis(first, -1)}, and {where} of "
-            f"{_called(second, 'the second')}, {_axis(second, place)}: the two have to be equal."
+            f"{_called(second, 'the second')}, {_axis(second, place)}: they have to be equal."
         )
     return _broadcast([_without(value, 2) for value in (first, second)]) if name == "matmul" else ""
 
 
 def _convolution(images: Value, weight: Value, groups: int) -> str:
-    place = -len(weight.shape) + 1
-    channels = weight.shape[1] * groups
-    if len(images.shape) < len(weight.shape) - 1 or images.shape[place] == channels:
+    rank = len(weight.shape)
+    if len(images.shape) not in (rank, rank - 1) or groups < 1 or weight.shape[0] % groups:  # another error than this
+        return ""
+    place, channels = 1 - rank, weight.shape[1] * groups
+    if images.shape[place] == channels:
         return ""
     return f"The weight is for {channels} channels; {_called(images, 'the input')} has {_axis(images, place)} there."
 

@@ -36,9 +36,9 @@ def of_call(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, 
     method = path.startswith("torch.Tensor.")
     name = path.removeprefix("torch.Tensor.") if method else path
     if name == "__getitem__":
-        return _short(_index(args[1], name_of))
+        return shortened(_index(args[1], name_of))
     if name == "__setitem__":
-        return _short(f"{_index(args[1], name_of)} = {_written(args[2], name_of)}")
+        return shortened(f"{_index(args[1], name_of)} = {_written(args[2], name_of)}")
     if name.endswith(".__get__"):
         return "." + name.removesuffix(".__get__")
     if method and name in BEFORE:
@@ -50,7 +50,7 @@ def of_call(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, 
         name = name.strip("_")
     given = ", ".join(_arguments(func, args[1:] if method else args, kwargs, method, name_of))
     name = _reader_path(name)
-    return _short(f"{name}({given})" if given or method else name)
+    return shortened(f"{name}({given})" if given or method else name)
 
 
 def last_name(func: Callable[..., Any]) -> str:
@@ -160,5 +160,6 @@ def _written(value: Any, name_of: NameOf) -> str:
     return repr(value) if isinstance(value, int | str | torch.dtype) or value is None else "..."
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text that is not longer than an operation's may be."""
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

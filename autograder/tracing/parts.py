@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import FrameType
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 
 class Parts:
@@ -45,11 +46,15 @@ class Parts:
         return self._paths.get(id(tensor), "")
 
     def numbers(self, module: nn.Module) -> dict[int, int]:
-        """How many numbers each parameter of a module holds, by identity."""
+        """How many numbers each parameter of a module holds, by identity; a lazy one without a shape holds none yet."""
         if id(module) not in self._numbers:
             self._kept.append(module)
-            self._numbers[id(module)] = {id(weight): weight.numel() for weight in module.parameters()}
-            self.held |= self._numbers[id(module)]
+            weights = list(module.parameters())
+            found = {id(weight): weight.numel() for weight in weights if not is_lazy(weight)}
+            self.held |= found
+            if len(found) < len({id(weight) for weight in weights}):
+                return found
+            self._numbers[id(module)] = found
         return self._numbers[id(module)]
 
     def number(self, parameter: Tensor) -> dict[int, int]:

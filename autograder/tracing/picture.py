@@ -29,7 +29,7 @@ def diagram(facts: Facts, volumes: bool = False) -> Figure:
             joins=step.joins,
             note=f"{step.parameters:,} parameters" if step.parameters and step.module is not None else "",
             failed=step.failed,
-            message=" ".join([step.message.partition("\n")[0], step.mismatch]).strip(),
+            message=" ".join([step.mismatch, step.message.partition("\n")[0]]).strip(),
         )
         for step in facts.steps
     ]

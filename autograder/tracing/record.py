@@ -7,6 +7,8 @@ operation called by its aten name) by a `TorchDispatchMode`. All are gone when t
 from __future__ import annotations
 
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,15 +22,15 @@ from torch.overrides import TorchFunctionMode
 from autograder.tracing import operation
 from autograder.tracing.calls import Call
 from autograder.tracing.costs import MultiplyAdds
-from autograder.tracing.follow import JOINING, followed, joint
+from autograder.tracing.follow import JOINING, SWAPPING, followed, joint
 from autograder.tracing.leaves import tensors
 from autograder.tracing.ledger import Ledger, Taken, number
-from autograder.tracing.memory import relation, storage
+from autograder.tracing.memory import relation, shape_of, storage
 from autograder.tracing.mismatch import mismatch
 from autograder.tracing.names import AxisNames
 from autograder.tracing.unseen import Unseen
 from autograder.tracing.untouched import Untouched, untouched
-from autograder.tracing.variables import Targets, Variables, names_of_parts, reader_frame
+from autograder.tracing.variables import Targets, names_of_parts, of_result, reader_frame
 
 
 @dataclass
@@ -52,9 +54,9 @@ class Recorder(TorchFunctionMode):
         self.ledger = Ledger(names)
         self._costs = MultiplyAdds()
         self._stack = [_Open(None, self.root)]
-        self._variables = Variables()
         self._kept = Untouched()
         self._busy = False
+        self._thread = threading.get_ident()
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -62,6 +64,8 @@ class Recorder(TorchFunctionMode):
         with ExitStack() as stack:
             if "torch._dynamo" in sys.modules:  # compiled code runs as it was written
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
+                stack.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", "Using `torch.compile\\(module\\)` when there are global hooks")
             self._kept = stack.enter_context(untouched())
             stack.enter_context(self._costs)
             stack.enter_context(Unseen(self.function, self._detach, self.ledger.doubt))
@@ -120,12 +124,12 @@ class Recorder(TorchFunctionMode):
             made = [tensor for _, tensor in tensors(result)]
             written = [item for item in taken if item.written_by(name)]
             call.multiply_adds = self._costs.count - before
-            if made or written or call.multiply_adds:
+            if made or written or name == "backward":
                 call.operation = text()
                 for item in taken:
                     call.parameters |= self.ledger.weights.get(item.key, {})
                 self._note(call, name, args, kwargs, taken, made, written)
-                self._assign(self._variables.of_result(reader_frame(sys._getframe(1))), result, call.outputs)
+                self._assign(of_result(reader_frame(sys._getframe(1)), name), result, call.outputs)
         return result
 
     def _note(
@@ -144,17 +148,13 @@ class Recorder(TorchFunctionMode):
         for tensor in made or [item.tensor for item in written[:1]]:
             target = next((item for item in written if item.tensor is tensor), None)
             source = target or sources.get(storage(tensor) or 0)
+            axes = followed(name, args, kwargs, inputs, shape_of(tensor), self.ledger.names)
             if target is not None:
+                same = target.value.shape == shape_of(tensor) and name.rstrip("_") not in SWAPPING
+                axes, value = target.value.axes if same else axes, target.value
                 self.ledger.write(target.key, call)
-                key = self.ledger.add(
-                    tensor,
-                    target.value.axes,
-                    name=target.value.name,
-                    memory=target.value.memory,
-                    before=target.key,
-                )
+                key = self.ledger.add(tensor, axes, name=value.name, memory=value.memory, before=target.key)
             else:
-                axes = followed(name, args, kwargs, inputs, tuple(map(int, tensor.shape)), self.ledger.names)
                 memory, base = (source.value.memory, source.key) if source is not None else (None, None)
                 key = self.ledger.add(tensor, axes, memory=memory, base=base)
             call.memory = call.memory or relation(name, source is not None, target is not None)
@@ -168,7 +168,7 @@ class Recorder(TorchFunctionMode):
     # ---- modules -----------------------------------------------------------------------------------------------------
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if self._busy:
+        if self._busy or threading.get_ident() != self._thread:  # hooks are global, modes are not
             return
         with self._looking():
             self._kept.keep(module)
@@ -180,14 +180,15 @@ class Recorder(TorchFunctionMode):
                 path = self.ledger.parts.path(module, frame)
                 one = type(module).__module__.startswith("torch.nn.modules.")
                 opened.call = Call(operation.of_module(path, module), path, one=one)
-                opened.targets = self._variables.of_result(frame)
+                opened.targets = of_result(frame, module)
                 self._stack[-1].call.children.append(opened.call)
             opened.call.inputs = self.ledger.keys(args)
             opened.call.parameters = self.ledger.parts.numbers(module)
             self._stack.append(opened)
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], *rest: Any) -> None:
-        if self._busy or not any(opened.module is module for opened in self._stack):
+        elsewhere = threading.get_ident() != self._thread
+        if self._busy or elsewhere or not any(opened.module is module for opened in self._stack):
             return
         while self._stack[-1].module is not module:  # left by an exception that runs no hooks
             self._stack.pop().call.failed = True
@@ -202,6 +203,8 @@ class Recorder(TorchFunctionMode):
         """Note what a module returned."""
         call, values = opened.call, self.ledger.values
         call.multiply_adds = self._costs.count - opened.before
+        if opened.module is not None:  # again: lazy parameters have their shapes now
+            call.parameters = self.ledger.parts.numbers(opened.module)
         call.inputs += [key for key in self.ledger.keys(kwargs) if number(key) < opened.values or not call.children]
         for _, tensor in tensors(result):
             key = self.ledger.take(tensor).key

@@ -16,7 +16,7 @@ from autograder.tracing import picture, table
 from autograder.tracing.calls import Call
 from autograder.tracing.facts import Facts
 from autograder.tracing.names import JOINT, AxisNames
-from autograder.tracing.operation import kind_of
+from autograder.tracing.operation import kind_of, shortened
 from autograder.tracing.record import Recorder
 from autograder.tracing.steps import module_calls, steps
 from autograder.tracing.variables import is_own
@@ -58,7 +58,10 @@ def trace(
     An axis is named by its size, so choose sizes that differ and whose products differ. `depth` says how far modules
     are opened: None for every torch function (torch's own layers stay one step), 0 for the candidate as one step, 1
     for the modules that it calls, and so on. On tensors of the meta device nothing is computed, so that a large model
-    takes no memory. A candidate that raises gives the trace up to there, with the failing step marked.
+    takes no memory. Results that share an input's memory are marked as views, moved numbers as copies (`memory.py`);
+    products, convolutions and attention are counted as multiply-adds (`costs.py`).
+
+    A candidate that raises gives the trace up to there, with the failing step marked and what did not fit in it.
 
     Raises TypeError and ValueError for a wrong use of `trace` itself.
     """
@@ -196,7 +199,7 @@ def _line(recorder: Recorder, traceback: TracebackType | None) -> tuple[str, lis
         code = traceback.tb_frame.f_code
         line = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
         if line and not is_own(code.co_filename):
-            text = line
+            text = shortened(line)
             local = traceback.tb_frame.f_locals
             keys = recorder.ledger.known(local[name] for name in re.findall(r"[A-Za-z_]\w*", line) if name in local)
         traceback = traceback.tb_next

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import dis
 import linecache
-from dataclasses import dataclass, field
+from bisect import bisect_right
 from functools import cache, lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
@@ -23,6 +23,7 @@ from autograder.tracing.leaves import tensors
 OWN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))  # code that no reader wrote
 BOUNDARY = nn.Module._call_impl.__code__  # a module's call: what lies beyond is the module's result, not this call's
 STORES = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
+OPERATORS = ("BINARY_", "COMPARE_OP", "UNARY_", "LOAD_ATTR", "UNPACK_SEQUENCE")
 RETURNS = "return"
 
 Targets = tuple[str, ...] | str  # the names of an unpacked result, the name of a whole one, or ""
@@ -48,26 +49,24 @@ def is_own(filename: str) -> bool:
     return filename.startswith(OWN)
 
 
-@dataclass
-class Variables:
-    """Finds names; remembers each piece of code that it has read."""
+Called = str | nn.Module | CodeType  # a torch function by its name, a module, or a function by its code
 
-    _targets: dict[tuple[CodeType, int], Targets | None] = field(default_factory=dict)
 
-    def of_result(self, frame: FrameType | None) -> Targets:
-        """What the call that `frame` is making is assigned to, where need be by the functions that return it."""
-        while frame is not None:
-            place = (frame.f_code, frame.f_lasti)
-            if place not in self._targets:
-                self._targets[place] = _targets(*place)
-            found = self._targets[place]
-            if found != RETURNS:
-                return found or ""
-            caller = frame.f_back
-            if caller is None or is_own(caller.f_code.co_filename) or not _calls(caller, frame.f_code):
-                return ""
-            frame = caller
-        return ""
+def of_result(frame: FrameType | None, called: Called) -> Targets:
+    """What the call of `called` that `frame` is making is assigned to, where need be by the functions that return it.
+
+    A call from within another, as of `>` from within `max`, is not the code's own, and its result has no name there.
+    """
+    while frame is not None:
+        if not _makes(frame, called):
+            return ""
+        found = _targets(frame.f_code, frame.f_lasti)
+        if found != RETURNS:
+            return found or ""
+        called, frame = frame.f_code, frame.f_back
+        if frame is not None and is_own(frame.f_code.co_filename):
+            return ""
+    return ""
 
 
 def names_of_parts(targets: Targets, result: Any) -> list[str]:
@@ -90,12 +89,10 @@ def of_tensor(tensor: Tensor, frame: FrameType | None) -> str:
     return ""
 
 
+@lru_cache(maxsize=10_000)
 def _targets(code: CodeType, offset: int) -> Targets | None:
     """Names stored right after the instruction at `offset`, RETURNS where it is returned, None where it is used up."""
-    instructions, places = _instructions(code)
-    place = places.get(offset)
-    if place is None:
-        return None
+    instructions, place = _instructions(code)[0], _place(code, offset)
     if instructions[place].opname != "UNPACK_SEQUENCE":  # `a, b = tensor` calls from within the unpacking itself
         place += 1
     while place < len(instructions) and instructions[place].opname in ("COPY", "NOP"):  # `(a := ...)`, `a = b = ...`
@@ -128,25 +125,48 @@ def _stored(instructions: list[dis.Instruction], count: int) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _instructions(code: CodeType) -> tuple[list[dis.Instruction], dict[int, int]]:
+def _instructions(code: CodeType) -> tuple[list[dis.Instruction], list[int]]:
     instructions = list(dis.get_instructions(code))
-    return instructions, {instruction.offset: place for place, instruction in enumerate(instructions)}
+    return instructions, [instruction.offset for instruction in instructions]
 
 
-def _calls(frame: FrameType, code: CodeType) -> bool:
-    """Whether the call that `frame` is making is one of the function with this code, by its source: what `map` or
-    `sorted` make of a function's result is not that result."""
+def _place(code: CodeType, offset: int) -> int:
+    """Which instruction is under way: while it is, a call stands behind it, in the place of its cache."""
+    return bisect_right(_instructions(code)[1], offset) - 1
+
+
+def _makes(frame: FrameType, called: Called) -> bool:
+    """Whether what `frame` is doing is itself the call: an operator, or an expression that calls it."""
+    instruction = _instructions(frame.f_code)[0][_place(frame.f_code, frame.f_lasti)]
+    if not instruction.opname.startswith("CALL"):
+        return isinstance(called, str) and instruction.opname.startswith(OPERATORS)
     expression = _expression(frame.f_code, frame.f_lasti)
     if not isinstance(expression, ast.Call):
         return False
-    called: Any = None
-    match expression.func:
+    function = expression.func
+    if isinstance(called, str):
+        return called == (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", ""))
+    if isinstance(called, nn.Module) and isinstance(function, ast.Call):  # `nn.Dropout(0.1)(x)`
+        return True
+    found = _value(function, frame)
+    if isinstance(called, nn.Module):
+        return found is called or (isinstance(function, ast.Subscript) and any(part is called for part in found or ()))
+    return getattr(getattr(found, "__func__", found), "__code__", None) is called
+
+
+def _value(expression: ast.expr, frame: FrameType) -> Any:
+    """What a name, an attribute or (all of) what an index is taken of stands for; None where that is not plain."""
+    match expression:
         case ast.Name(name):
-            called = frame.f_locals.get(name, frame.f_globals.get(name))
-        case ast.Attribute(ast.Name(name), attribute):
-            owner = frame.f_locals.get(name, frame.f_globals.get(name))
-            called = getattr(type(owner), attribute, None) or getattr(owner, "__dict__", {}).get(attribute)
-    return getattr(getattr(called, "__func__", called), "__code__", None) is code
+            return frame.f_locals.get(name, frame.f_globals.get(name))
+        case ast.Attribute(owner, attribute):
+            value = _value(owner, frame)
+            inside = getattr(value, "_modules", None) or getattr(value, "__dict__", {})
+            return inside[attribute] if attribute in inside else getattr(type(value), attribute, None)
+        case ast.Subscript(owner, _):
+            value = _value(owner, frame)
+            return value.values() if isinstance(value, dict | nn.ModuleDict) else value
+    return None
 
 
 @lru_cache(maxsize=1024)
