@@ -1,5 +1,6 @@
 # make learn   sets everything up and opens JupyterLab at the course
 # make test    sets everything up and runs the project's tests
+# make sweep   judges mutants of every solution, and writes the README's table (authors)
 # make build   builds notebooks and keys from their sources (authors)
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 # JupyterLab asks for this where it is started as root
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: learn test lint build bench clean
+.PHONY: learn test lint build bench sweep clean
 .DELETE_ON_ERROR:
 
 learn: .venv/learn.done
@@ -27,6 +28,9 @@ build: .venv/learn.done
 
 bench: .venv/test.done
 	$(BIN)/python tests/bench.py
+
+sweep: .venv/test.done
+	$(BIN)/python tests/sweep.py
 
 clean:
 	rm -rf .venv

@@ -24,7 +24,6 @@ from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
 from autograder.plans import Plan
-from autograder.probes import Names
 from autograder.values import Foreign, pack, unpack
 
 FORMAT = 3
@@ -37,9 +36,9 @@ SECONDS = 10.0  # that a reference may take on one case
 class ExerciseKey:
     """One exercise's part of a key.
 
-    `cases` hold `label`, `probe`, `arguments`, `raises`, `memory`, `contiguous` and `expected`; `misconceptions` hold
-    `name`, `sentence` and their `answers` on every case; `parameters`, `forward`, `returns` and the module's own
-    `tensors` are as `axes` describes them; `contrasts` are as `contrast` makes them.
+    `cases` hold `label`, `probe`, `arguments`, `raises`, `memory`, `contiguous`, `quantities` and `expected`;
+    `misconceptions` hold `name`, `sentence` and their `answers` on every case; `parameters`, `forward`, `returns` and
+    the module's own `tensors` are as `axes` describes them; `contrasts` are as `contrast` makes them.
     """
 
     name: str
@@ -77,11 +76,6 @@ class ExerciseKey:
         """What a candidate's process may see: no expected result, no misconception."""
         shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
         return Question(self.name, self.parameters, shown, self.loop, self.forward, self.contrasts)
-
-    @property
-    def names(self) -> Names:
-        """The parameters' names, as a probe takes them."""
-        return Names([each["name"] for each in self.parameters], [each["name"] for each in self.forward or []])
 
     @property
     def axes(self) -> dict[str, Any]:
@@ -129,6 +123,8 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         }
         for case in exercise.cases
     ]
+    for case in cases:
+        case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
     forward = axes.forward_of(reference)
     question = Question(exercise.name, parameters, cases, _loop(exercise, seed), forward)
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):

@@ -27,8 +27,13 @@ def all_needs(name: str, needs: Mapping[str, Sequence[str]]) -> list[str]:
     >>> all_needs("c", {"a": [], "b": ["a"], "c": ["b"]})
     ['a', 'b']
     """
-    found: list[str] = []
-    for need in needs.get(name, ()):
-        if need != name:
-            found += [each for each in [*all_needs(need, needs), need] if each not in found]
-    return found
+    found: dict[str, None] = {}
+
+    def visit(one: str, above: frozenset[str]) -> None:
+        for need in needs.get(one, ()):
+            if need not in above and need not in found:
+                visit(need, above | {need})
+                found[need] = None
+
+    visit(name, frozenset({name}))
+    return list(found)

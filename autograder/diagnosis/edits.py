@@ -38,11 +38,18 @@ def common_edits(pairs: Pairs) -> list[Edit]:
         return _at_an_end(pairs)
     for kind, edits in _tries(*lengths.pop()):
         fitting = [edit for edit in edits if all(apply(edit, kind, e, y) for e, y in pairs)]
+        if kind in ("merged", "split"):
+            fitting = [edit for edit in fitting if any(_are_whole(edit, pair[kind == "split"]) for pair in pairs)]
         if fitting and kind in ("missing", "extra") and _same_sizes(fitting, kind, pairs):
             return [Edit(kind, fitting[0] if kind == "extra" else fitting[-1])]
         if fitting:
             return [Edit(kind, edit) for edit in fitting]
     return []
+
+
+def _are_whole(edit: Sizes, sizes: Sizes) -> bool:
+    """Whether two neighbours both have a size; to merge one of size 1 is to lose it."""
+    return sizes[edit[0]] > 1 and sizes[edit[0] + 1] > 1
 
 
 def _at_an_end(pairs: Pairs) -> list[Edit]:
@@ -113,9 +120,7 @@ def _replaced(edit: Sizes, expected: Sizes, yours: Sizes) -> bool:
 
 def _merged(edit: Sizes, expected: Sizes, yours: Sizes) -> bool:
     (i,) = edit
-    # a merged axis of size 1 would be a missing one
-    whole = expected[i] > 1 and expected[i + 1] > 1
-    return whole and (*expected[:i], expected[i] * expected[i + 1], *expected[i + 2 :]) == yours
+    return (*expected[:i], expected[i] * expected[i + 1], *expected[i + 2 :]) == yours
 
 
 def _split(edit: Sizes, expected: Sizes, yours: Sizes) -> bool:

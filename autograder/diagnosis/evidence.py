@@ -240,7 +240,7 @@ def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) ->
     dims = leaf.described.get("dims", "") if isinstance(leaf.described, dict) else ""
     names = labels(dims, len(shape)) or [""] * len(shape)
     call = CALL.search(result)
-    arguments = arguments_of(case, key.names, int(call[1]) if call else 1)
+    arguments = arguments_of(case, key.question.names, int(call[1]) if call else 1)
     known = {name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()}
     tensors = {name: (axes, value) for name, (axes, value) in known.items() if axes is not None}
     sizes = sizes_of([(axes, value.shape) for axes, value in tensors.values()] + [(names, shape)])

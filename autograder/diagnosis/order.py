@@ -27,7 +27,7 @@ from autograder.diagnosis.numbers import (
     precision_finding,
     value_finding,
 )
-from autograder.diagnosis.places import padding_finding, place_finding, triangle_finding
+from autograder.diagnosis.places import all_but_finding, padding_finding, place_finding, triangle_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
@@ -64,6 +64,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     place_finding,
     region_finding,
     triangle_finding,
+    all_but_finding,
     call_finding,
     circumstance_finding,
     wrong_gradient_finding,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -74,10 +75,21 @@ def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
                 lambda s, i=index, p=position: _only(s, i, p),
                 f"Only index {position} of {name} is wrong in {{your}}.",
             )
-        if evidence.boolean and has_steps(names) and index >= len(names) - 2:
-            continue  # at the edge of a mask little can be wrong
-        yield lambda s, i=index: _but(s, i, 0), f"Only the first index of {name} is right in {{your}}."
-        yield lambda s, i=index: _but(s, i, -1), f"Only the last index of {name} is right in {{your}}."
+
+
+def all_but_finding(evidence: Evidence) -> Finding | None:
+    """All differences outside the first or the last index of an axis, and some at each other index."""
+    if not evidence.comparable or not evidence.alike:
+        return None
+    names = evidence.wrong[0].names
+    for index, (position, which) in product(range(len(names)), ((0, "first"), (-1, "last"))):
+        at_an_edge = evidence.boolean and has_steps(names) and index >= len(names) - 2  # of a mask: little can be wrong
+        if not at_an_edge and _held(evidence, lambda s, i=index, p=position: _but(s, i, p)):
+            return Finding(
+                f"Only the {which} index of {axis(names, index)} is right in {_of_yours(evidence)}.",
+                f"What do you compute once where it should be done for each index of {axis(names, index)}?",
+            )
+    return None
 
 
 def triangle_finding(evidence: Evidence) -> Finding | None:

@@ -61,7 +61,7 @@ def _sizes_in(message: str) -> tuple[int, int] | None:
 
 
 def _known(key: ExerciseKey, case: dict[str, Any]) -> dict[str, int]:
-    arguments = arguments_of(case, key.names)
+    arguments = arguments_of(case, key.question.names)
     known = [(axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()]
     numbers = {name: value for name, value in arguments.items() if isinstance(value, int)}
     sizes = sizes_of([(names, value.shape) for names, value in known if names and value is not None])
