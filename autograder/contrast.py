@@ -66,7 +66,7 @@ def make_contrasts(
 
 
 def gives(expected: Results, results: Results, exchanged: Sequence[str], returns: Any) -> bool:
-    """Whether the result is what is expected, as it is or with the two axes exchanged back. Gradients are not looked at:
+    """Whether the result is what is expected, as it is or with the two axes exchanged back. Gradients do not count:
     they have the shapes of the inputs, which were exchanged."""
     each = (results.get("result"), restored(results, exchanged, returns).get("result"))
     return any(compare(expected["result"], result) is None for result in each)
@@ -79,7 +79,7 @@ def _is_small(case: dict[str, Any]) -> bool:
 
 
 def arguments_of(case: dict[str, Any], names: Names, call: int = 1) -> dict[str, Any]:
-    """A case's arguments by name: what a function is called with, or what a module is built with and given in a call."""
+    """A case's arguments by name: what a function is called with, or a module is built with and given in a call."""
     arguments: dict[str, Any] = case["arguments"]
     if "steps" not in arguments:
         return arguments
@@ -181,8 +181,8 @@ def _exchanging(case: dict[str, Any], index: int, names: Names, described: Mappi
 
 
 def try_contrasts(question: Any, cases: Sequence[Any], tried: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
-    """What became of each of a question's contrasts, beside the answers on its `cases`: whether the answer of `tried` is
-    the "same" to the bit, an "other" one, or none. Nothing is tried where a case did not finish."""
+    """What became of each of a question's contrasts, beside the answers on its `cases`: whether that of `tried` is the
+    "same" to the bit, an "other" one, or none. Nothing is tried where a case did not finish."""
     if any(case.outcome in ("out of time", "unattempted") for case in cases):
         return []
     found = []

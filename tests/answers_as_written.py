@@ -24,8 +24,8 @@ class Written:
     body: str
 
     def is_said_in(self, report: Report) -> bool:
-        """Whether the report says so: in its diagnosis, or in the first fault where that is all there is to say; or in an
-        author's own words, where the answer equals a misconception on every case."""
+        """Whether the report says so: in its diagnosis, or in the first fault where that is all there is to say; or in
+        an author's own words, where the answer equals a misconception on every case."""
         failure = report.first_failure
         assert failure is not None
         assert failure.fault is not None

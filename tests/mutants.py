@@ -163,7 +163,7 @@ def _replacements(node: ast.AST, arguments: list[str]) -> Iterator[ast.AST]:
             yield ast.Pass()
 
 
-def _constants(value: object) -> list[object]:
+def _constants(value: object) -> list[bool | int | float]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):

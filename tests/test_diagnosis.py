@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import torch
+import toys
 from answers_as_written import Written, defined, written
 from conftest import EXERCISES, KEYS, LESSONS, each_exercise, report_on
 from torch import Tensor, nn
 from toys import EXERCISES as TOYS
 from toys import toy_key
 
-import toys
 from autograder.answers import Answer, Answers, collect
 from autograder.authoring import Candidate, Exercise, Lesson
 from autograder.compare import TOLERANCES
@@ -195,7 +195,7 @@ NONSENSE = [
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=[str(each)[:20] for each in NONSENSE])
 def test_nonsense_is_no_trouble(nonsense: Any) -> None:
     for key in (exercise for each in [*KEYS.values(), toy_key()] for exercise in each.exercises):
-        for values in (nonsense, {name: nonsense for name in key.cases[0]["expected"]}):
+        for values in (nonsense, dict.fromkeys(key.cases[0]["expected"], nonsense)):
             results = values if isinstance(values, dict) else {"result": values}
             diagnose(key, Answers(cases=[Answer("returned", results) for _ in key.cases]))
             some = [Answer("returned", results) if i % 2 else _right(key, i) for i in range(len(key.cases))]
@@ -211,7 +211,7 @@ def _right(key: ExerciseKey, index: int) -> Answer:
 
 def _nested(value: Any, nonsense: Any) -> Any:
     if isinstance(value, dict):
-        return {name: nonsense for name in value}
+        return dict.fromkeys(value, nonsense)
     return type(value)(nonsense for _ in value) if isinstance(value, tuple | list) else nonsense
 
 

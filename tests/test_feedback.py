@@ -1,8 +1,9 @@
-"""What a learner reads when something is recognised, when an earlier exercise is wrong, and when it is the third time."""
+"""What a learner reads when something is recognised, when an earlier exercise is wrong, and the third time."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -184,8 +185,8 @@ def test_pytest_says_what_to_mend_first(
 def test_a_third_failure_offers_the_next_hint(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jupyter, "_failures", jupyter.Counter())
-    monkeypatch.setattr(jupyter, "_hints_given", jupyter.Counter())
+    monkeypatch.setattr(jupyter, "_failures", Counter())
+    monkeypatch.setattr(jupyter, "_hints_given", Counter())
     space = {"check": check, "hint": jupyter.hint, "causal_mask": wrong_causal_mask}
     offer = "`hint(causal_mask)` gives the next hint, 1 of 3."
     assert [offer in checked(space, "causal_mask", capsys) for _ in range(4)] == [False, False, True, True]
@@ -199,7 +200,7 @@ def test_a_third_failure_offers_the_next_hint(
 def test_what_is_not_attempted_is_no_failure(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jupyter, "_failures", jupyter.Counter())
+    monkeypatch.setattr(jupyter, "_failures", Counter())
     cells = [cell for cell in released("22_masks")["cells"] if cell["cell_type"] == "code"]
     space: dict[str, Any] = {"__name__": "notebook"}
     exec("".join(cells[0]["source"]), space)

@@ -1,4 +1,4 @@
-"""Exercises that no lesson has, small and of many kinds, so that the diagnosis is tried on more than the course's own."""
+"""Exercises that no lesson has, small and of many kinds: the diagnosis is tried on more than the course's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ Arguments = dict[str, Any]
 def scaled_scores(
     q: Float[Tensor, "batch tgt d_k"], k: Float[Tensor, "batch src d_k"]
 ) -> Float[Tensor, "batch tgt src"]:
-    return q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
+    scores: Tensor = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
+    return scores
 
 
 def shares(
@@ -40,7 +41,7 @@ def attend(
 
 
 def split(x: Float[Tensor, "batch seq d_model"], heads: int) -> Float[Tensor, "batch heads seq d_head"]:
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 def merge(x: Float[Tensor, "batch heads seq d_head"]) -> Float[Tensor, "batch seq d_model"]:
@@ -147,6 +148,11 @@ class Numbered(nn.Module):
 
 def gates(x: Float[Tensor, "batch experts d_model"]) -> Float[Tensor, "batch experts d_model"]:
     return x.softmax(dim=1)
+
+
+def mean_pairwise(x: Float[Tensor, "n feature"]) -> Float[Tensor, "n feature"]:
+    """Each row times how many pairs of rows there are."""
+    return x * (len(x) * (len(x) - 1) / 2)
 
 
 def running_sum(x: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
@@ -258,7 +264,13 @@ EXERCISES = [
         lambda d: {"x": d.normal(5, 3), "weight": d.normal(7, 3)},
         probe="gradients",
     ),
-    _cases("variance", lambda d: {"x": d.normal(4, 9)}, lambda d: {"x": d.normal(7, 5)}, lambda d: {"x": d.normal(3, 6)}, probe="gradients"),
+    _cases(
+        "variance",
+        lambda d: {"x": d.normal(4, 9)},
+        lambda d: {"x": d.normal(7, 5)},
+        lambda d: {"x": d.normal(3, 6)},
+        probe="gradients",
+    ),
     _cases("log_shares", lambda d: {"logits": d.normal(4, 5)}, lambda d: {"logits": d.normal(3, 8, std=2.0)}),
     _cases(
         "rms_norm",
@@ -291,11 +303,25 @@ EXERCISES = [
         lambda d: {"d_in": 7, "d_out": 2},
         lambda d: {"d_in": 11, "d_out": 13},
     ),
+    _cases(
+        "mean_pairwise",
+        lambda d: {"x": d.normal(4, 3)},
+        lambda d: {"x": d.normal(7, 2)},
+        lambda d: {"x": d.normal(5, 6)},
+        quantities={"the number of pairs": lambda arguments: len(arguments["x"]) * (len(arguments["x"]) - 1) / 2},
+    ),
     _cases("LargestSoFar", *_three_calls),
     _cases("Difference", *_three_calls),
     _cases("Numbered", *_three_calls),
-    _cases("gates", lambda d: {"x": d.normal(3, 4, 2)}, lambda d: {"x": d.normal(2, 5, 6)}, lambda d: {"x": d.normal(1, 3, 4)}),
-    _cases("running_sum", lambda d: {"x": d.normal(3, 7)}, lambda d: {"x": d.normal(5, 4)}, lambda d: {"x": d.normal(1, 9)}),
+    _cases(
+        "gates",
+        lambda d: {"x": d.normal(3, 4, 2)},
+        lambda d: {"x": d.normal(2, 5, 6)},
+        lambda d: {"x": d.normal(1, 3, 4)},
+    ),
+    _cases(
+        "running_sum", lambda d: {"x": d.normal(3, 7)}, lambda d: {"x": d.normal(5, 4)}, lambda d: {"x": d.normal(1, 9)}
+    ),
     _cases(
         "counted_positions",
         lambda d: {"mask": _real(d, 4, 8)},
@@ -316,7 +342,7 @@ EXERCISES = [
         lambda d: {"shape": (6, 5)},
         lambda d: {"shape": (3, 2, 9)},
     ),
-]  # fmt: skip
+]
 
 
 @functools.cache

@@ -15,8 +15,8 @@ MOST = 6  # axes that are tried in every order
 
 @dataclass(frozen=True)
 class Edit:
-    """One change: the indices that were exchanged, are missing (in the expected sizes), are extra (in the candidate's),
-    were merged or split, or hold another size; for "ordered", which index of the expected sizes stands at each place."""
+    """One change: the indices that were exchanged, are missing (of the expected sizes), are extra (of the candidate's),
+    were merged or split, or hold another size; for "ordered", which index of the expected sizes stands where."""
 
     kind: Kind
     indices: tuple[int, ...]

@@ -37,8 +37,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Sample:
-    """One result on one case: `names` are the axes' names, `sizes` the size of each named axis of the arguments and
-    the result, `right` whether nothing is wrong with it, `argument_names` the axes of each tensor among the arguments."""
+    """One result on one case: `names` are the axes' names, `sizes` the size of each named axis of the arguments and the
+    result, `right` whether nothing is wrong with it, `argument_names` the axes of each tensor among the arguments."""
 
     label: str
     arguments: dict[str, Any]
@@ -159,6 +159,12 @@ def informative(expected: Tensor) -> int:
     return expected.numel()
 
 
+def distinct_values(values: Tensor) -> Tensor:
+    """The different values of a tensor, in order."""
+    found: Tensor = torch.unique(values)
+    return found
+
+
 def close(expected: Tensor, yours: Tensor, slack: float = 1.0) -> Tensor:
     """Where two tensors of one shape agree, within `slack` tolerances of the dtype of `yours`."""
     if yours.dtype not in TOLERANCES:
@@ -209,11 +215,9 @@ def _leaves_of(key: ExerciseKey, name: str, expected: Any, yours: Any) -> Iterat
         yield from _leaves(expected, yours, key.described(name), f"the {name}")
     elif isinstance(yours, dict) and yours.keys() == expected.keys():
         for parameter, shape in expected.items():
-            came = yours[parameter]
-            outlines = [
-                Outline(torch.float32, tuple(each)) if isinstance(each, tuple) else each for each in (shape, came)
-            ]
-            yield _Leaf(f"the parameter `{parameter}`", *outlines, key.described(parameter))
+            sizes = [shape, yours[parameter]]
+            wanted, came = (Outline(torch.float32, each) if isinstance(each, tuple) else each for each in sizes)
+            yield _Leaf(f"the parameter `{parameter}`", wanted, came, key.described(parameter))
     else:
         yield _Leaf("the parameters", expected, yours, None)
 
@@ -242,7 +246,7 @@ def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) ->
     call = CALL.search(result)
     arguments = arguments_of(case, key.question.names, int(call[1]) if call else 1)
     known = {name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()}
-    tensors = {name: (axes, value) for name, (axes, value) in known.items() if axes is not None}
+    tensors = {name: (axes, value) for name, (axes, value) in known.items() if axes is not None and value is not None}
     sizes = sizes_of([(axes, value.shape) for axes, value in tensors.values()] + [(names, shape)])
     yours = leaf.yours
     if _integer_width_is_free(leaf):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autograder.compare import TOLERANCES
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, unchanged
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, distinct_values, unchanged
 from autograder.diagnosis.quantities import named_sizes, quantities
 
 LEAST = 8  # numbers other than zero, in all wrong cases together
@@ -85,7 +85,7 @@ def _measured(evidence: Evidence, measure: Callable[[Sample], float | None]) -> 
 
 
 def _told(sample: Sample) -> int:
-    return int(sample.expected.unique().numel())
+    return int(distinct_values(sample.expected).numel())
 
 
 def _tells(sample: Sample) -> bool:

@@ -19,17 +19,20 @@ Sized = tuple[Sample, int, int]  # with the expected size and the candidate's
 Formula = Callable[[float, float, float, float, float], float]
 
 MISTAKES: tuple[tuple[str, Formula], ...] = (
-    ("the last window is counted though it does not fit: ceil where floor is asked for", lambda s, k, t, p, d: math.ceil((s + 2 * p - d * (k - 1) - 1) / t) + 1),
+    (
+        "the last window is counted though it does not fit: ceil where floor is asked for",
+        lambda s, k, t, p, d: math.ceil((s + 2 * p - d * (k - 1) - 1) / t) + 1,
+    ),
     ("padding is counted once, not on both sides", lambda s, k, t, p, d: (s + p - d * (k - 1) - 1) // t + 1),
     ("padding is left out", lambda s, k, t, p, d: (s - d * (k - 1) - 1) // t + 1),
     ("the stride is left out", lambda s, k, t, p, d: s + 2 * p - d * (k - 1)),
     ("dilation is left out", lambda s, k, t, p, d: (s + 2 * p - k) // t + 1),
     ("the kernel is counted as one too large", lambda s, k, t, p, d: (s + 2 * p - d * k - 1) // t + 1),
-    ("dilation stretches the whole kernel, not the steps between its places", lambda s, k, t, p, d: (s + 2 * p - d * k) // t + 1),
+    ("dilation stretches the kernel, not the steps in it", lambda s, k, t, p, d: (s + 2 * p - d * k) // t + 1),
     ("the kernel is left out", lambda s, k, t, p, d: (s + 2 * p - 1) // t + 1),
-    ("the size is divided by the kernel, not by the stride", lambda s, k, t, p, d: (s + 2 * p - d * (k - 1) - 1) // k + 1),
-    ("the size is divided by the stride, and the kernel is left out", lambda s, k, t, p, d: (s + 2 * p) // t),
-)  # fmt: skip
+    ("the kernel stands in the place of the stride", lambda s, k, t, p, d: (s + 2 * p - d * (k - 1) - 1) // k + 1),
+    ("the size is divided by the stride alone", lambda s, k, t, p, d: (s + 2 * p) // t),
+)
 
 
 def right_size(size: float, kernel: float, stride: float, padding: float, dilation: float) -> float:

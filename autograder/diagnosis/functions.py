@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -28,9 +29,13 @@ def function_finding(evidence: Evidence) -> Finding | None:
         return None
     least = least_of(evidence)
     for text, look, function in FUNCTIONS:
-        if evidence.explained_by(lambda s, f=function: f(s.expected.double()), least):
+        if evidence.explained_by(partial(_applied, function), least):
             return Finding(f"{evidence.your} is {text}.", look)
     return None
+
+
+def _applied(function: Callable[[Tensor], Tensor], sample: Sample) -> Tensor:
+    return function(sample.expected.double())
 
 
 def cut_finding(evidence: Evidence) -> Finding | None:
@@ -67,8 +72,9 @@ def _with_argument(evidence: Evidence, name: str) -> Iterator[tuple[Transform, s
 
     def same(sample: Sample) -> Tensor | None:
         value = sample.arguments.get(name)
-        fits = isinstance(value, Tensor) and value.shape == sample.expected.shape
-        return value.to(sample.expected.dtype) if fits else None
+        if not isinstance(value, Tensor) or value.shape != sample.expected.shape:
+            return None
+        return value.to(sample.expected.dtype)
 
     def plus(sample: Sample, times: int) -> Tensor | None:
         value = aligned(sample, name)

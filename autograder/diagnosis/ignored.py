@@ -41,7 +41,7 @@ def _one_of(names: Sequence[str]) -> str:
 
 
 def mistaken_axis_finding(evidence: Evidence) -> Finding | None:
-    """Two axes of the inputs that the candidate takes for each other: with them exchanged, its answer is the right one."""
+    """Two axes of the inputs that the candidate takes for each other: with them exchanged, its answer is right."""
     right: dict[tuple[str, str], list[bool]] = {}
     changed: dict[tuple[str, str], list[str]] = {}
     for contrast, tried in _tried(evidence):

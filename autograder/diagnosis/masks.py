@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import product
 
 import torch
 from torch import Tensor
 
 from autograder.axes import distinct
-from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform, distinct_values
 
 # places that have to agree: a random mask of 20 places is one particular mask once in a million times
 LEAST = 20
@@ -48,12 +49,12 @@ def _pattern(evidence: Evidence) -> Finding | None:
         (f"wherever the {column} is after the {row}, and nowhere else", lambda steps: steps > 0),
     )
     for text, pattern in patterns:
-        if evidence.explained_by(lambda s, p=pattern: _square(s, p), LEAST):
+        if evidence.explained_by(partial(_square, pattern), LEAST):
             return Finding(f"Your mask is True {text}.", "Which of the inputs should it depend on, and how?")
     return None
 
 
-def _square(sample: Sample, pattern: Callable[[Tensor], Tensor]) -> Tensor:
+def _square(pattern: Callable[[Tensor], Tensor], sample: Sample) -> Tensor:
     rows, columns = sample.expected.shape[-2:]
     return pattern(torch.arange(columns) - torch.arange(rows)[:, None]).expand(sample.expected.shape)
 
@@ -61,10 +62,9 @@ def _square(sample: Sample, pattern: Callable[[Tensor], Tensor]) -> Tensor:
 def two_values(evidence: Evidence) -> tuple[float, float] | None:
     """The only two values that are expected in any case and that the candidate's results hold; None where there are
     others, or where they differ between the cases."""
-    values = torch.cat(
-        [s.expected.double().flatten() for s in evidence.samples if isinstance(s.expected, Tensor)]
-    ).unique()
-    yours = torch.cat([sample.yours.double().flatten() for sample in evidence.wrong]).unique()
+    expected = [s.expected.double().flatten() for s in evidence.samples if isinstance(s.expected, Tensor)]
+    values = distinct_values(torch.cat(expected))
+    yours = distinct_values(torch.cat([sample.yours.double().flatten() for sample in evidence.wrong]))
     if values.numel() != 2 or not bool(torch.isin(yours, values).all()):
         return None
     return float(values[0]), float(values[1])
@@ -72,7 +72,7 @@ def two_values(evidence: Evidence) -> tuple[float, float] | None:
 
 def two_valued(sample: Sample) -> bool:
     """Whether a sample's expected result holds two values, and the candidate's no others."""
-    wanted = sample.expected.unique()
+    wanted = distinct_values(sample.expected)
     return wanted.numel() == 2 and bool(torch.isin(sample.yours, wanted).all())
 
 
@@ -116,14 +116,14 @@ def _changes(evidence: Evidence, values: tuple[float, float] | None) -> Iterator
         how = f"{'inverted and ' if turned else ''}shifted along {evidence.axis_from_end(index)} by {_places(steps)}"
         for fill in ("edge", "low", "high"):
             yield (
-                lambda s, t=turned, i=index, n=steps, f=fill: _shifted(s, t, i, n, f, values),
+                partial(_shifted, turned, index, steps, fill, values),
                 f"{your} is the expected one {how}.",
                 bounds,
             )
 
 
 def _shifted(
-    sample: Sample, turned: bool, index: int, steps: int, fill: str, values: tuple[float, float] | None
+    turned: bool, index: int, steps: int, fill: str, values: tuple[float, float] | None, sample: Sample
 ) -> Tensor | None:
     if sample.expected.dim() < -index:
         return None
@@ -148,7 +148,8 @@ def _diagonal(sample: Sample, added: bool) -> Tensor | None:
     if expected.dtype != torch.bool or expected.dim() < 2 or expected.shape[-1] != expected.shape[-2]:
         return None
     diagonal = torch.eye(expected.shape[-1], dtype=torch.bool)
-    return expected | diagonal if added else expected & ~diagonal
+    changed: Tensor = expected | diagonal if added else expected & ~diagonal
+    return changed
 
 
 def shifted(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from autograder.axes import place
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, distinct_values
 
 # dtypes by their precision, the lowest first, each with the relative size of its rounding
 PRECISIONS = ((torch.bfloat16, 2.0**-8), (torch.float16, 2.0**-11), (torch.float32, 2.0**-24))
@@ -26,7 +26,7 @@ def nonfinite_finding(evidence: Evidence) -> Finding | None:
     all_of_it = all(bool(_nonfinite(sample).all()) for sample in evidence.wrong)
     rest = "" if not alone or all_of_it else "; all other values are right"
     looks = {
-        "NaN": "0 / 0, infinity minus infinity and the root of a negative number give NaN; which of them can happen there?",
+        "NaN": "0 / 0, infinity minus infinity and the root of a negative number give NaN: which of them is there?",
         "infinity": "A division by 0, a logarithm of 0 and a number too large for the dtype give infinity.",
     }
     return Finding(f"{evidence.your} holds {kind}{where}{rest}.", looks[kind])
@@ -38,7 +38,8 @@ def _has_nonfinite(sample: Sample) -> bool:
 
 def _nonfinite(sample: Sample) -> Tensor:
     """Where the candidate's value is not finite and wrong for that."""
-    return ~sample.yours.isfinite() & sample.expected.isfinite()
+    bad: Tensor = ~sample.yours.isfinite() & sample.expected.isfinite()
+    return bad
 
 
 def constant_finding(evidence: Evidence) -> Finding | None:
@@ -50,6 +51,8 @@ def constant_finding(evidence: Evidence) -> Finding | None:
     if None in values or len(values) != 1 or not varied:
         return None
     value = values.pop()
+    if value is None:
+        return None
     shown = value if isinstance(value, bool) else f"{value + 0.0:.4g}"  # 0, not -0
     return Finding(f"Every place of {_lower(evidence.your)} is {shown}.", "Which of the inputs does it depend on?")
 
@@ -72,7 +75,7 @@ def value_finding(evidence: Evidence) -> Finding | None:
 
 def _exchanged_values(sample: Sample) -> tuple[float, float] | None:
     """The one expected value that is wrong everywhere, and the one that stands there."""
-    wanted, came = sample.expected[sample.differs].unique(), sample.yours[sample.differs].unique()
+    wanted, came = distinct_values(sample.expected[sample.differs]), distinct_values(sample.yours[sample.differs])
     if sample.expected.dtype == torch.bool or wanted.numel() != 1 or came.numel() != 1:
         return None
     everywhere = bool(sample.differs[sample.expected == wanted].all())
@@ -88,7 +91,7 @@ def precision_finding(evidence: Evidence) -> Finding | None:
     """Right up to the precision of a dtype that is lower than the result's."""
     if not evidence.comparable or not all(sample.yours.dtype.is_floating_point for sample in evidence.wrong):
         return None
-    if sum(sample.expected.unique().numel() for sample in evidence.wrong) < LEAST:
+    if sum(distinct_values(sample.expected).numel() for sample in evidence.wrong) < LEAST:
         return None
     for dtype, rounding in PRECISIONS:
         if all(_rounded_to(sample, dtype, rounding) for sample in evidence.wrong):
@@ -126,7 +129,7 @@ def dtype_finding(evidence: Evidence) -> Finding | None:
         one, other = (sample.expected, sample.yours) if lower is sample.yours else (sample.yours, sample.expected)
         if not bool(close(one, other, SLACK).all()):
             return None
-    if all(sample.expected.unique().numel() < 2 for sample in evidence.wrong):
+    if all(distinct_values(sample.expected).numel() < 2 for sample in evidence.wrong):
         return None
     came = {str(sample.yours.dtype).removeprefix("torch.") for sample in evidence.wrong}
     kind = came.pop() if len(came) == 1 else "another dtype"

@@ -1,11 +1,12 @@
 """The order of recognisers: the first that says something is heard, so the most specific stands first.
 
-1. What is not about values: a dtype, a shape. Where a shape is wrong, no value can be compared.
-2. What explains the whole result, on every case, by one operation: a mask turned over, axes exchanged, a factor. Of two
-   that fit, the one that fewer wrong answers would fit comes first: one particular permutation before "the right numbers
-   in another order", a constant before any argument that it cannot follow.
-3. What was tried: called again, an argument changed, axes exchanged.
-4. What describes the differences and not their cause: which places, which cases.
+1. A dtype alone, and gradients: what is wrong although every value is right. NaN, and one value everywhere.
+2. What explains the whole result by one operation, on every case: a mask turned over, axes exchanged, a factor. Of two
+   that fit, the one that fewer wrong answers would fit comes first: one particular order of the axes before "the right
+   numbers in the wrong places".
+3. The shape. Behind the operations, because axes that are exchanged with all their values say more than sizes do.
+4. What was tried: called again, an argument changed, axes exchanged.
+5. What describes the differences and not their cause: one value for another, which places, which cases.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 
 import torch
@@ -33,7 +34,7 @@ def padding_finding(evidence: Evidence) -> Finding | None:
         return None
     smallest = min((size for region, _ in _regions(evidence) if (size := _held(evidence, region))), default=None)
     for name in evidence.wrong[0].arguments:
-        size = _held(evidence, lambda s, name=name: _left_out(s, name))
+        size = _held(evidence, partial(_left_out, name))
         if size and (smallest is None or size <= smallest):  # else `place_finding` says more
             boolean = evidence.wrong[0].arguments[name].dtype == torch.bool
             where = f"where `{name}` is False" if boolean else f"beyond `{name}`"
@@ -65,14 +66,14 @@ def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
     names = evidence.wrong[0].names
     if has_steps(names):
         row, column = (distinct(names) or names)[-2:]
-        yield lambda s: _triangle(s, 0), f"Only the diagonal, where {row} and {column} are equal, is wrong in {{your}}."
+        yield partial(_triangle, 0), f"Only the diagonal, where {row} and {column} are equal, is wrong in {{your}}."
     for index in range(len(names)):
         name = axis(names, index)
-        yield lambda s, i=index: _only(s, i, 0), f"Only the first index of {name} is wrong in {{your}}."
-        yield lambda s, i=index: _only(s, i, -1), f"Only the last index of {name} is wrong in {{your}}."
+        yield partial(_only, index, 0), f"Only the first index of {name} is wrong in {{your}}."
+        yield partial(_only, index, -1), f"Only the last index of {name} is wrong in {{your}}."
         for position in range(1, 8):
             yield (
-                lambda s, i=index, p=position: _only(s, i, p),
+                partial(_only, index, position),
                 f"Only index {position} of {name} is wrong in {{your}}.",
             )
 
@@ -84,7 +85,7 @@ def all_but_finding(evidence: Evidence) -> Finding | None:
     names = evidence.wrong[0].names
     for index, (position, which) in product(range(len(names)), ((0, "first"), (-1, "last"))):
         at_an_edge = evidence.boolean and has_steps(names) and index >= len(names) - 2  # of a mask: little can be wrong
-        if not at_an_edge and _held(evidence, lambda s, i=index, p=position: _but(s, i, p)):
+        if not at_an_edge and _held(evidence, partial(_but, index, position)):
             return Finding(
                 f"Only the {which} index of {axis(names, index)} is right in {_of_yours(evidence)}.",
                 f"What do you compute once where it should be done for each index of {axis(names, index)}?",
@@ -99,7 +100,7 @@ def triangle_finding(evidence: Evidence) -> Finding | None:
         return None
     row, column = (distinct(names) or names)[-2:]
     for side, word in ((1, "larger"), (-1, "smaller")):
-        if _held(evidence, lambda s, side=side: _triangle(s, side)):
+        if _held(evidence, partial(_triangle, side)):
             return Finding(
                 f"All differences in {_of_yours(evidence)} lie where {column} is {word} than {row}.",
                 "What is different about these places?",
@@ -111,7 +112,7 @@ def _of_yours(evidence: Evidence) -> str:
     return evidence.your[0].lower() + evidence.your[1:]
 
 
-def _only(sample: Sample, index: int, position: int) -> Tensor | None:
+def _only(index: int, position: int, sample: Sample) -> Tensor | None:
     """One index of an axis; None where the axis has no other."""
     size = sample.expected.shape[index]
     if size < 2 or position >= size:
@@ -121,8 +122,8 @@ def _only(sample: Sample, index: int, position: int) -> Tensor | None:
     return places
 
 
-def _but(sample: Sample, index: int, position: int) -> Tensor | None:
-    places = _only(sample, index, position)
+def _but(index: int, position: int, sample: Sample) -> Tensor | None:
+    places = _only(index, position, sample)
     if places is None or sample.expected.shape[index] < 2:
         return None
     wrong = sample.differs.movedim(index, 0).reshape(sample.differs.shape[index], -1).any(dim=1)
@@ -130,7 +131,7 @@ def _but(sample: Sample, index: int, position: int) -> Tensor | None:
     return ~places if int(wrong.sum()) == len(wrong) - 1 else None
 
 
-def _triangle(sample: Sample, side: int) -> Tensor | None:
+def _triangle(side: int, sample: Sample) -> Tensor | None:
     """The places on the diagonal of the last two axes, or on one side of it."""
     rows, columns = sample.expected.shape[-2:]
     if rows < 2 or columns < 2:
@@ -139,7 +140,7 @@ def _triangle(sample: Sample, side: int) -> Tensor | None:
     return steps.sign() == side
 
 
-def _left_out(sample: Sample, name: str) -> Tensor | None:
+def _left_out(name: str, sample: Sample) -> Tensor | None:
     """The places that a boolean mask, or the lengths of rows, leave out, where the result has their axes."""
     value, names = sample.arguments.get(name), sample.argument_names.get(name)
     if not isinstance(value, Tensor) or not names or not all(each in sample.names for each in names if each):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations, permutations, product
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from autograder.axes import axis
-from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform, distinct_values
 
 LEAST = 6  # numbers that have to agree
 LEAST_OF_FEW = 20  # places, where the numbers are only two or three different ones
@@ -32,7 +34,7 @@ def rearranged_finding(evidence: Evidence) -> Finding | None:
 
 def least_of(evidence: Evidence) -> int:
     """How many places have to agree before an explanation is believed: more where there are few different values."""
-    different = max((sample.expected.unique().numel() for sample in evidence.wrong), default=0)
+    different = max((distinct_values(sample.expected).numel() for sample in evidence.wrong), default=0)
     return LEAST if different >= LEAST else LEAST_OF_FEW
 
 
@@ -42,7 +44,7 @@ def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
     for i, j in combinations(range(count), 2):
         exchanged = f"{your} is the expected one with {axis(names, i)} and {axis(names, j)} exchanged."
         yield (
-            lambda s, i=i, j=j: s.expected.transpose(i, j),
+            partial(_exchanged, i, j),
             Finding(exchanged, f"`transpose({i}, {j})` exchanges these two; so does the order of what is combined."),
         )
     if 3 <= count <= MOST_AXES:
@@ -51,7 +53,7 @@ def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
                 shown = ", ".join(names[a] or str(a) for a in order)
                 back = tuple(order.index(a) for a in range(count))
                 yield (
-                    lambda s, order=order: s.expected.permute(order),
+                    partial(_permuted, order),
                     Finding(
                         f"{your} is the expected one with its axes in another order: ({shown}).",
                         f"`permute{back}` would bring them into the order that is asked for.",
@@ -59,12 +61,12 @@ def _changes(evidence: Evidence) -> Iterator[tuple[Transform, Finding]]:
                 )
     for index, name in _axes(evidence):
         yield (
-            lambda s, i=index: s.expected.flip(i),
+            partial(_reversed, index),
             Finding(f"{your} is the expected one reversed along {name}.", f"In which direction does {name} run?"),
         )
     for (index, name), steps in product(_axes(evidence), (1, -1)):
         yield (
-            lambda s, i=index, n=steps: s.expected.roll(n, i),
+            partial(_rotated, index, steps),
             Finding(
                 f"{your} is the expected one rotated along {name} by one place, towards "
                 f"{'higher' if steps > 0 else 'lower'} indices; what falls out comes in at the other end.",
@@ -97,7 +99,7 @@ def shuffled_finding(evidence: Evidence) -> Finding | None:
             "A `transpose` or `permute` moves axes; a reshape only cuts the row of numbers anew.",
         )
     for order in _orders(evidence):
-        if evidence.explained_by(lambda s, order=order: _scrambled(s.expected, order), LEAST):
+        if evidence.explained_by(partial(_scrambled, order), LEAST):
             shown = ", ".join(names[a] or str(a) for a in order)
             return Finding(
                 f"{your} holds the right numbers, cut anew by a reshape: they stand as if the axes came in the order "
@@ -143,8 +145,24 @@ def _orders(evidence: Evidence) -> list[tuple[int, ...]]:
     return list(permutations(range(count)))[1:] if 2 <= count <= MOST_AXES else []
 
 
-def _scrambled(expected: Tensor, order: tuple[int, ...]) -> Tensor | None:
-    return expected.permute(order).reshape(expected.shape) if len(order) == expected.dim() else None
+def _exchanged(first: int, second: int, sample: Sample) -> Any:
+    return sample.expected.transpose(first, second)
+
+
+def _permuted(order: tuple[int, ...], sample: Sample) -> Any:
+    return sample.expected.permute(order)
+
+
+def _reversed(index: int, sample: Sample) -> Any:
+    return sample.expected.flip(index)
+
+
+def _rotated(index: int, steps: int, sample: Sample) -> Any:
+    return sample.expected.roll(steps, index)
+
+
+def _scrambled(order: tuple[int, ...], sample: Sample) -> Any:
+    return sample.expected.permute(order).reshape(sample.expected.shape)
 
 
 def _slices_shuffled(sample: Sample, index: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from autograder.axes import distinct
-from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, distinct_values
 from autograder.diagnosis.masks import has_steps
 
 LEAST_AGREEING = 8  # places of each value that are right, in all wrong cases together
@@ -43,7 +43,7 @@ def _where(evidence: Evidence) -> str:
     if not evidence.alike or not has_steps(names):
         return ""
     row, column = (distinct(names) or names)[-2:]
-    sides = {int(side) for sample in evidence.wrong for side in _sides(sample).unique()}
+    sides = {int(side) for sample in evidence.wrong for side in distinct_values(_sides(sample))}
     texts = {
         1: f", all where {column} is larger than {row}",
         -1: f", all where {column} is smaller than {row}",

@@ -1,4 +1,4 @@
-"""Shapes: an axis that is missing, extra, exchanged, stretched, merged, or one too large, in the exercise's own names."""
+"""Shapes: an axis that is missing, extra, exchanged, stretched, merged or one too large, in the exercise's names."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _extra(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding
     (i,) = edit.indices
     if all(sample.yours.shape[i] == 1 for sample in samples):
         return Finding(
-            f"{_capital(evidence.what)} has one axis too many, of size 1 {'at the end' if i < 0 else f'at position {i}'}.",
+            f"{_capital(evidence.what)} has one axis too many, of size 1 {_at(i)}.",
             f"keepdim=True and `None` between the brackets make such an axis; `squeeze({i})` would take it away.",
         )
     name = _name_of([(sample, sample.yours.shape[i]) for sample in samples], samples[0].names)
@@ -93,6 +93,10 @@ def _extra(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding
             f"Over which axis do you sum, average or choose? `dim={i}` would make this one disappear.",
         )
     return Finding(f"{_capital(evidence.what)} has one axis too many, at position {i}.", "Which step puts it in?")
+
+
+def _at(index: int) -> str:
+    return "at the end" if index < 0 else f"at position {index}"
 
 
 def _merged(evidence: Evidence, samples: Sequence[Sample], edit: Edit) -> Finding:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autograder.axes import axis
 from autograder.compare import TOLERANCES
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, unchanged
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, distinct_values, unchanged
 from autograder.diagnosis.factors import numbers
 
 LEAST = 8  # numbers that agree with the first one of their slice, in all wrong cases together
@@ -22,7 +22,7 @@ def varying_factor_finding(evidence: Evidence) -> Finding | None:
     for index, name in enumerate(evidence.wrong[0].names):
         ratios = [ratios_along(sample, index) for sample in evidence.wrong]
         known = [ratio for ratio in ratios if ratio is not None]
-        if not name or len(known) < len(ratios) or not any(len(ratio.unique()) > 1 for ratio in known):
+        if not name or len(known) < len(ratios) or not any(len(distinct_values(ratio)) > 1 for ratio in known):
             continue
         if sum(_agreeing(sample, index) for sample in evidence.wrong) < LEAST:
             continue
@@ -48,7 +48,12 @@ def varying_offset_finding(evidence: Evidence) -> Finding | None:
         steps = [_steps_along(sample, index) for sample in evidence.wrong]
         known = [step for step in steps if step is not None]
         told = sum(sample.expected.numel() - sample.expected.shape[index] for sample in evidence.wrong)
-        if name and len(known) == len(steps) and told >= LEAST and any(len(step.unique()) > 1 for step in known):
+        if (
+            name
+            and len(known) == len(steps)
+            and told >= LEAST
+            and any(len(distinct_values(step)) > 1 for step in known)
+        ):
             where = axis(evidence.wrong[0].names, index)
             return Finding(
                 f"{evidence.your} is the expected one plus a number that differs along {where} only.",
