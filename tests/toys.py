@@ -155,6 +155,14 @@ def mean_pairwise(x: Float[Tensor, "n feature"]) -> Float[Tensor, "n feature"]:
     return x * (len(x) * (len(x) - 1) / 2)
 
 
+def mean_square(x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Float[Tensor, ""]:
+    return (x - y).square().mean()
+
+
+def scaled(x: Float[Tensor, "batch d"], gain: Float[Tensor, "d"] | None) -> Float[Tensor, "batch d"]:
+    return x * 2 if gain is None else x * gain
+
+
 def running_sum(x: Float[Tensor, "batch time"]) -> Float[Tensor, "batch time"]:
     return x.cumsum(1)
 
@@ -212,7 +220,7 @@ EXERCISES = [
     _cases(
         "attend",
         lambda d: {"q": d.normal(2, 5, 4), "k": d.normal(2, 7, 4), "v": d.normal(2, 7, 3)},
-        lambda d: {"q": d.normal(3, 4, 9), "k": d.normal(3, 6, 9), "v": d.normal(3, 6, 2)},
+        lambda d: {"q": d.normal(3, 4, 6), "k": d.normal(3, 6, 6), "v": d.normal(3, 6, 2)},
     ),
     _cases(
         "split",
@@ -309,6 +317,18 @@ EXERCISES = [
         lambda d: {"x": d.normal(7, 2)},
         lambda d: {"x": d.normal(5, 6)},
         quantities={"the number of pairs": lambda arguments: len(arguments["x"]) * (len(arguments["x"]) - 1) / 2},
+    ),
+    _cases(
+        "mean_square",
+        lambda d: {"x": d.normal(4), "y": d.normal(4)},
+        lambda d: {"x": d.normal(7), "y": d.normal(7)},
+        lambda d: {"x": d.normal(5), "y": d.normal(5)},
+    ),
+    _cases(
+        "scaled",
+        lambda d: {"x": d.normal(4, 3), "gain": d.normal(3)},
+        lambda d: {"x": d.normal(2, 5), "gain": None},
+        lambda d: {"x": d.normal(3, 4), "gain": d.normal(4)},
     ),
     _cases("LargestSoFar", *_three_calls),
     _cases("Difference", *_three_calls),

@@ -7,12 +7,14 @@ guessed: where no recogniser explains the answer, there is no diagnosis.
 
 from __future__ import annotations
 
-from autograder.answers import Answers
+from typing import Any
+
+from autograder.answers import Answer, Answers
 from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogniser
 from autograder.diagnosis.ignored import mistaken_axis_finding
 from autograder.diagnosis.misconceptions import misconception_sentence
 from autograder.diagnosis.order import RECOGNISERS
-from autograder.diagnosis.raised import raised_finding
+from autograder.diagnosis.raised import none_finding, raised_finding
 from autograder.key import ExerciseKey
 
 __all__ = ["Finding", "diagnose"]
@@ -23,12 +25,10 @@ def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
     sentence = misconception_sentence(key, answers.cases)
     if sentence:
         return Finding(sentence, recogniser="misconception")
-    returned = (
-        answer.outcome == "returned" or case["raises"] for case, answer in zip(key.cases, answers.cases, strict=True)
-    )
-    if not all(returned):
-        return _in_errors(key, answers)
     evidence = gather(key, answers)
+    made_otherwise = any(each.name == "parameters" for each in evidence)
+    if not made_otherwise and not all(map(_has_returned, key.cases, answers.cases)):
+        return _in_errors(key, answers)
     for recogniser in RECOGNISERS:
         for each in evidence:
             finding = recogniser(each)
@@ -37,8 +37,14 @@ def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
     return None
 
 
+def _has_returned(case: dict[str, Any], answer: Answer) -> bool:
+    return answer.outcome == "returned" or bool(case["raises"])
+
+
 def _in_errors(key: ExerciseKey, answers: Answers) -> Finding | None:
     """What is recognised where some cases gave no result; results of the other cases alone would prove little."""
     nothing = Evidence(key, answers, "the result", [], [])
     found = mistaken_axis_finding(nothing)
-    return with_recogniser(found, mistaken_axis_finding) if found else raised_finding(key, answers)
+    if found is not None:
+        return with_recogniser(found, mistaken_axis_finding)
+    return none_finding(key, answers) or raised_finding(key, answers)

@@ -83,6 +83,7 @@ def tuple_finding(evidence: Evidence) -> Finding | None:
     if edit.kind == "extra":
         extra = [_entry(evidence.wrong, 1, i) for i in edit.indices]
         shown = " and ".join(name if name != "1" else "a 1" for name in extra)
+        shown = f"{len(extra)} ones" if len(extra) > 1 and set(extra) == {"1"} else shown
         return Finding(f"{evidence.your} has {shown} too many.", "Which step puts it in?") if all(extra) else None
     return _replaced(evidence, names, edit)
 
@@ -102,7 +103,7 @@ def _another_order(evidence: Evidence, pairs: Sequence[tuple[tuple[int, ...], tu
     told = sum(len(e) > 1 and len(set(e)) > 1 for e, y in pairs)
     if not same or told < 2:
         return None
-    return Finding(f"{evidence.your} holds the right sizes in another order.", "Which axis comes first?")
+    return Finding(f"{evidence.your} holds the right numbers in another order.", "Which one comes first?")
 
 
 def _longer_than_two(pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> bool:

@@ -193,11 +193,13 @@ def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
     samples: dict[tuple[str, str], list[Sample]] = {}
     raised = []
     for case, answer in zip(key.cases, answers.cases, strict=True):
-        if answer.outcome != "returned":
+        returned = answer.outcome == "returned"
+        if not returned:
             raised += [] if case["raises"] and case["raises"] in answer.raised else [answer]
-            continue
         for name, expected in case["expected"].items():
-            if not name.startswith(TOLD):
+            # what a module is made of is known even where calling it fails
+            known = returned or (name == "parameters" and name in answer.results)
+            if known and not name.startswith(TOLD):
                 for leaf in _leaves_of(key, name, expected, answer.results.get(name)):
                     samples.setdefault((name, leaf.what), []).append(_sample(key, case, name, leaf))
     right = {name: all(s.right for (n, _), found in samples.items() if n == name for s in found) for name, _ in samples}

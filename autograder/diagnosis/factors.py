@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -139,14 +139,20 @@ def _named_offset(evidence: Evidence, samples: list[Sample], values: list[float]
 
 def _name(evidence: Evidence, samples: list[Sample], values: list[float], known: Any) -> str:
     candidates = [known(sample) for sample in samples]
+    found = []
     for name in candidates[0]:
         fits = all(name in each and _same(each[name], value) for each, value in zip(candidates, values, strict=True))
         if not fits or len({round(each[name], 9) for each in candidates}) < 2:
             continue
         neutral = 1.0 if known is quantities else 0.0
         if all(abs(known(sample).get(name, neutral) - neutral) < 1e-9 for sample in evidence.right if _tells(sample)):
-            return str(name)
-    return ""
+            found.append(str(name))
+    return either(found)
+
+
+def either(names: Sequence[str]) -> str:
+    """The name of a quantity, or the two simplest where the cases do not tell them apart."""
+    return " or ".join(names[:2])
 
 
 def _not_contradicted(evidence: Evidence, measure: Any, value: float) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from autograder.axes import axis
 from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform, close
 from autograder.diagnosis.rearranged import LEAST, least_of
 
@@ -31,7 +33,36 @@ def function_finding(evidence: Evidence) -> Finding | None:
     for text, look, function in FUNCTIONS:
         if evidence.explained_by(partial(_applied, function), least):
             return Finding(f"{evidence.your} is {text}.", look)
+    return _with_softmax(evidence, least)
+
+
+def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
+    """A softmax too many, or one that is missing, along one axis."""
+    if not evidence.alike:
+        return None
+    for index, name in enumerate(evidence.wrong[0].names):
+        where = axis(evidence.wrong[0].names, index) if name else f"axis {index}"
+        if evidence.explained_by(partial(_softmax, index), least):
+            return Finding(
+                f"{evidence.your} is the expected one after a softmax along {where}.",
+                "Who takes the softmax: you, too?",
+            )
+        given = [replace(sample, expected=sample.yours, yours=sample.expected) for sample in evidence.samples]
+        if replace(evidence, samples=given).explained_by(partial(_softmax, index), least):
+            return Finding(
+                f"A softmax along {where} would make the expected one of {_lower(evidence.your)}.",
+                "Where do scores become shares?",
+            )
     return None
+
+
+def _softmax(index: int, sample: Sample) -> Tensor:
+    shares: Tensor = sample.expected.double().softmax(index)
+    return shares
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]
 
 
 def _applied(function: Callable[[Tensor], Tensor], sample: Sample) -> Tensor:

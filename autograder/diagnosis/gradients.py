@@ -21,6 +21,18 @@ def gradient_finding(evidence: Evidence) -> Finding | None:
     return None
 
 
+def in_place_finding(evidence: Evidence) -> Finding | None:
+    """An input that was written into, where the results are right and the gradients are not for that."""
+    changed = {name for answer in evidence.answers.cases for name in answer.changed}
+    if not _alone(evidence) or not changed:
+        return None
+    name = sorted(changed)[0].partition(" in call ")[0]
+    return Finding(
+        f"The values are right, but your function writes into its input `{name}`, and its gradients are not.",
+        "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor.",
+    )
+
+
 def wrong_gradient_finding(evidence: Evidence) -> Finding | None:
     """A gradient that is wrong where every result is right."""
     if not _alone(evidence):

@@ -59,7 +59,7 @@ def constant_finding(evidence: Evidence) -> Finding | None:
 
 def value_finding(evidence: Evidence) -> Finding | None:
     """One value in the place of another wherever that is expected, and nothing else wrong."""
-    if not evidence.comparable:
+    if not evidence.comparable or any(sample.expected.dim() == 0 for sample in evidence.wrong):
         return None
     pairs = [_exchanged_values(sample) for sample in evidence.wrong]
     if None in pairs or len(set(pairs)) != 1 or sum(int((~s.differs).sum()) for s in evidence.wrong) < LEAST:

@@ -18,7 +18,7 @@ from autograder.diagnosis.counts import number_finding, tuple_finding
 from autograder.diagnosis.evidence import Evidence, Finding
 from autograder.diagnosis.factors import factor_finding, offset_finding
 from autograder.diagnosis.functions import argument_finding, cut_finding, function_finding
-from autograder.diagnosis.gradients import gradient_finding, wrong_gradient_finding
+from autograder.diagnosis.gradients import gradient_finding, in_place_finding, wrong_gradient_finding
 from autograder.diagnosis.ignored import again_finding, ignored_finding, mistaken_axis_finding
 from autograder.diagnosis.masks import mask_finding
 from autograder.diagnosis.numbers import (
@@ -32,13 +32,14 @@ from autograder.diagnosis.places import all_but_finding, padding_finding, place_
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
-from autograder.diagnosis.sums import softmax_finding
+from autograder.diagnosis.sums import softmax_finding, temperature_finding
 from autograder.diagnosis.varying import varying_factor_finding, varying_offset_finding
 
 Recogniser = Callable[[Evidence], Finding | None]
 
 RECOGNISERS: tuple[Recogniser, ...] = (
     dtype_finding,
+    in_place_finding,
     gradient_finding,
     nonfinite_finding,
     constant_finding,
@@ -53,6 +54,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     tuple_finding,
     precision_finding,
     softmax_finding,
+    temperature_finding,
     shape_finding,
     again_finding,
     ignored_finding,

@@ -146,17 +146,22 @@ def _left_out(name: str, sample: Sample) -> Tensor | None:
     if not isinstance(value, Tensor) or not names or not all(each in sample.names for each in names if each):
         return None
     if value.dtype == torch.bool:
-        return ~_aligned(value, names, sample)
+        aligned = _aligned(value, names, sample)
+        return None if aligned is None else ~aligned
     if "length" in name and value.dim() == 1 and sample.names[:1] == names and len(sample.names) > 1:
         real = torch.arange(sample.expected.shape[1]) < value[:, None]
         return ~real.reshape(*real.shape, *[1] * (len(sample.names) - 2))
     return None
 
 
-def _aligned(value: Tensor, names: list[str], sample: Sample) -> Tensor:
-    """A tensor with its axes under those of the result that have their names."""
-    shape = [1] * len(sample.names)
+def _aligned(value: Tensor, names: list[str], sample: Sample) -> Tensor | None:
+    """A tensor with its axes under those of the result that have their names; None where names come twice."""
+    if names == sample.names[len(sample.names) - len(names) :]:
+        return value
     kept = [(each, size) for each, size in zip(names, value.shape, strict=True) if each]
+    if len({each for each, _ in kept}) < len(kept) or len(set(sample.names)) < len(sample.names):
+        return None
+    shape = [1] * len(sample.names)
     for each, size in kept:
         shape[sample.names.index(each)] = size
     order = sorted(range(len(kept)), key=lambda i: sample.names.index(kept[i][0]))

@@ -39,6 +39,24 @@ def raised_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
     )
 
 
+def none_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """The argument that is None wherever an error is raised, and nowhere else."""
+    cases = [case for case in key.cases if not case["raises"]]
+    failed = [
+        answer.outcome == "raised" for case, answer in zip(key.cases, answers.cases, strict=True) if not case["raises"]
+    ]
+    given = [arguments_of(case, key.question.names) for case in cases]
+    for name in given[0] if given else []:
+        is_none = [arguments.get(name, "") is None for arguments in given]
+        if is_none == failed and any(failed) and not all(failed):
+            return Finding(
+                f"Your function raises an error where `{name}` is None, and nowhere else.",
+                f"Where do you ask whether `{name}` is None?",
+                "none_finding",
+            )
+    return None
+
+
 def _meeting(key: ExerciseKey, case: dict[str, Any], answer: Answer) -> tuple[set[str], set[str]] | None:
     """The names that each of the two sizes in an error may have; None where the error is about something else."""
     sizes = _sizes_in(answer.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 
 import torch
@@ -9,9 +10,12 @@ from torch import Tensor
 
 from autograder.axes import axis
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.factors import either
+from autograder.diagnosis.quantities import quantities
 
 CLOSE = {torch.float16: 2e-2, torch.bfloat16: 5e-2}
 LEAST = 4  # sums that are one
+LEAST_SHARES = 12  # shares that a factor of the scores explains
 
 
 def softmax_finding(evidence: Evidence) -> Finding | None:
@@ -37,6 +41,58 @@ def softmax_finding(evidence: Evidence) -> Finding | None:
                     "`dim` names the axis along which the shares are shared out.",
                 )
     return None
+
+
+def temperature_finding(evidence: Evidence) -> Finding | None:
+    """Shares as a softmax gives them of scores that are larger or smaller by a factor."""
+    if not evidence.comparable or not evidence.alike or not all(s.yours.is_floating_point() for s in evidence.wrong):
+        return None
+    for index in range(evidence.wrong[0].expected.dim()):
+        if all(sums_to_one(s.expected, (index,)) and sums_to_one(s.yours, (index,)) for s in evidence.wrong):
+            return _with_factor(evidence, index)
+    return None
+
+
+def _with_factor(evidence: Evidence, index: int) -> Finding | None:
+    """The factor of the scores, by its name, where it has one."""
+    factors = [_score_factor(sample, index) for sample in evidence.wrong]
+    if any(factor is None for factor in factors):
+        return None
+    known = [quantities(sample) for sample in evidence.wrong]
+    names = [
+        name
+        for name in known[0]
+        if all(name in k and _same(k[name], factor) for k, factor in zip(known, factors, strict=True))
+        and evidence.explained_by(partial(_with_scores_times, index, name), LEAST_SHARES)
+    ]
+    if not names:
+        return None
+    return Finding(
+        f"{evidence.your} is what a softmax gives when the scores are multiplied by {either(names)} first.",
+        "What are the scores divided by before the softmax?",
+    )
+
+
+def _score_factor(sample: Sample, index: int) -> float | None:
+    """By how much the differences of logarithms along an axis are larger than expected."""
+    e, y = sample.expected.double(), sample.yours.double()
+    seen = (e > 1e-6) & (y > 1e-6)
+    e, y = (torch.where(seen, value, torch.nan).log() for value in (e, y))
+    e, y = (value - value.nanmean(dim=index, keepdim=True) for value in (e, y))
+    square = float((e * e).nansum())
+    return float((e * y).nansum()) / square if square > 1e-9 else None
+
+
+def _with_scores_times(index: int, name: str, sample: Sample) -> Tensor | None:
+    factor = quantities(sample).get(name)
+    if factor is None:
+        return None
+    shares: Tensor = sample.expected.double() ** factor
+    return shares / shares.sum(dim=index, keepdim=True).clamp(min=1e-300)
+
+
+def _same(a: float, b: float | None) -> bool:
+    return b is not None and abs(a - b) <= 1e-2 * abs(a) and abs(a - 1) > 1e-2
 
 
 def _all_sum_to_one(samples: list[Sample], axes: tuple[int, ...]) -> bool:
