@@ -112,10 +112,14 @@ def conclude(candidate: Any, question: Question, cases: list[Answer], seconds: f
         cases=cases,
         steps=count_steps(candidate, question, cases, seconds),
         names=sorted(names_used(candidate)),
-        contrasts=try_contrasts(
-            question, cases, lambda case: answer(candidate, question, case, min(seconds, 2.0), OTHER_SEED)
-        ),
+        contrasts=contrasts(candidate, question, cases, seconds),
     )
+
+
+def contrasts(candidate: Any, question: Question, cases: list[Answer], seconds: float = 10.0) -> list[dict[str, Any]]:
+    """What becomes of each contrast, each within two seconds. Of use for a wrong answer alone."""
+    least = min(seconds, 2.0)
+    return try_contrasts(question, cases, lambda case: answer(candidate, question, case, least, OTHER_SEED))
 
 
 def answer_each(candidate: Any, question: Question, seconds: float) -> Iterator[Answer]:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from autograder import html, text
-from autograder.answers import collect
+from autograder.answers import collect, contrasts
 from autograder.errors import AutograderError, UnknownExercise
 from autograder.judge import judge
 from autograder.key import ExerciseKey, Key, find_exercise
@@ -75,7 +75,13 @@ def ready(*candidates: Any) -> bool:
 
 def _report(candidate: Any, frame: FrameType) -> Report:
     lesson, key, candidate = _find(candidate, frame)
-    return judge(key, collect(candidate, key.question), lesson.lesson)
+    answers = collect(candidate, replace(key.question, contrasts=[]))
+    report = judge(key, answers, lesson.lesson)
+    if report.status != "failed" or not answers.cases:
+        return report
+    # what tells more of a wrong answer would only cost a right one time
+    tried = contrasts(candidate, key.question, answers.cases)
+    return judge(key, replace(answers, contrasts=tried), lesson.lesson)
 
 
 def _with_help(report: Report, frame: FrameType) -> Report:

@@ -39,6 +39,13 @@ def written(lesson: str) -> list[Written]:
     return [Written(*parts[i : i + 3]) for i in range(0, len(parts), 3)]
 
 
+def right_answers() -> list[tuple[str, str]]:
+    """Right answers in odd styles: the exercise, and the body."""
+    text = (FOLDER.parent / "right_answers.txt").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^== (\w+)$", text, flags=re.M)
+    return [(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)]
+
+
 def defined(key: ExerciseKey, body: str, namespace: dict[str, Any]) -> Callable[..., Any]:
     """The function or class that a learner would have written, in a namespace of its own."""
     source = body.strip()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import toys
-from answers_as_written import Written, defined, written
+from answers_as_written import Written, defined, right_answers, written
 from conftest import EXERCISES, KEYS, LESSONS, each_exercise, report_on
 from torch import Tensor, nn
 from toys import EXERCISES as TOYS
@@ -31,7 +31,7 @@ from autograder.values import Foreign
 SEEDS = range(1, 21)
 MISSED = 10  # of a hundred wrong answers at most are not named
 OTHERWISE = 2  # and at most are told something else
-CORPORA = ["01_shapes", "02_broadcasting", "05_modules", "22_masks", "toys"]
+CORPORA = ["01_shapes", "02_broadcasting", "05_modules", "10_convolution", "21_attention", "22_masks", "toys"]
 
 
 @functools.cache
@@ -69,12 +69,12 @@ def test_each_recogniser_is_tried_on_at_least_three_exercises() -> None:
         for answer, report in judged(corpus):
             if answer.is_said_in(report):
                 exercises[report.recogniser].add(answer.exercise)
-    names = [recogniser.__name__ for recogniser in RECOGNISERS] + ["raised_finding", "misconception"]
+    names = [recogniser.__name__ for recogniser in RECOGNISERS] + ["raised_finding", "none_finding", "misconception"]
     rare = {name: exercises[name] for name in names if len(exercises[name]) < 3}
     assert not rare
 
 
-def right_answers(lesson: Lesson, exercise: Exercise) -> Iterator[tuple[str, Candidate]]:
+def candidates(lesson: Lesson, exercise: Exercise) -> Iterator[tuple[str, Candidate]]:
     yield "reference", lesson.reference(exercise)
     yield from exercise.variants.items()
 
@@ -87,10 +87,18 @@ def test_right_answers_get_no_diagnosis_on_any_seed(seed: int, monkeypatch: pyte
         key = make_key(bare, seed)
         for exercise in lesson.exercises:
             part = key.exercise(exercise.name)
-            for name, candidate in right_answers(lesson, exercise):
+            for name, candidate in candidates(lesson, exercise):
                 answers = collect(candidate, part.question)
                 report = judge(part, answers)
                 assert (report.status, report.diagnosis) == ("passed", ""), f"{exercise.name}: {name}"
+
+
+def test_right_answers_in_odd_styles_pass() -> None:
+    known = {exercise.name: exercise for key in KEYS.values() for exercise in key.exercises}
+    for name, body in right_answers():
+        key = known[name]
+        report = judge(key, collect(defined(key, body, {"torch": torch}), key.question))
+        assert (report.status, report.diagnosis) == ("passed", ""), f"{name}\n{body}"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -107,7 +115,7 @@ def test_right_answers_get_no_diagnosis_in_either_dtype(lesson: Lesson, exercise
     for case, answer in zip(cases, expected.cases, strict=True):
         case["expected"] = answer.results
     key = replace(key, cases=cases, contrasts=[], misconceptions=[])
-    for name, candidate in right_answers(lesson, exercise):
+    for name, candidate in candidates(lesson, exercise):
         report = judge(key, collect(candidate, key.question))
         assert (report.status, report.diagnosis) == ("passed", ""), name
 

@@ -46,8 +46,10 @@ def none_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
         answer.outcome == "raised" for case, answer in zip(key.cases, answers.cases, strict=True) if not case["raises"]
     ]
     given = [arguments_of(case, key.question.names) for case in cases]
-    for name in given[0] if given else []:
-        is_none = [arguments.get(name, "") is None for arguments in given]
+    for parameter in [*key.parameters, *(key.forward or [])]:
+        name = parameter["name"]
+        default = None if parameter["written"].endswith("=None") else ""
+        is_none = [arguments.get(name, default) is None for arguments in given]
         if is_none == failed and any(failed) and not all(failed):
             return Finding(
                 f"Your function raises an error where `{name}` is None, and nowhere else.",
