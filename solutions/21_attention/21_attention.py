@@ -74,7 +74,8 @@ def weighted_average(
     """For each target position the average of its sentence's values, each counted as much as its weight says.
 
     The weights are not negative and may have any sum: what counts is each one's share of its row's sum. Where a row of
-    weights is zero from end to end there is nothing to average, and the result is a row of zeros, not NaN.
+    weights is zero from end to end there is nothing to average, and the result is a row of zeros, not NaN. The result
+    has the dtype of the inputs.
 
     Example: weights [[[1., 3.], [0., 2.], [0., 0.]]] and values [[[0., 8.], [4., 0.]]] give
         [[[3., 2.],
