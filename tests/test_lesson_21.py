@@ -212,7 +212,7 @@ def test_an_even_share_where_nothing_may_be_seen_is_told_as_such() -> None:
 
     rendered = " ".join(text.render(report_on(LESSON, exercise("attention"), attention)).split())
     assert "attention: 9 of 12 cases right" in rendered
-    assert "so the softmax gives each an even share, hidden or not. Zeros were asked for." in rendered
+    assert "and the softmax gives each source an even share, hidden or not. Weights and output of 0" in rendered
     assert "expected: [batch=0, tgt=2, d_v=0] 0" in rendered
 
 

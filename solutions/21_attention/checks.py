@@ -233,7 +233,8 @@ def _(draw):
 
 @weighted_average.no_loop_over("tgt or src")
 def _(draw, size):
-    return {"weights": draw.uniform(2, size, size) + 0.1, "values": draw.normal(2, size, 3)}
+    weights = draw.uniform(1, 1, size) + 0.1  # stretched: a key keeps one row of it
+    return {"weights": weights.expand(1, size, size), "values": draw.normal(1, size, 3)}
 
 
 def shares(weights):
@@ -574,7 +575,7 @@ def _(draw):
 
 @attention_exercise.no_loop_over("tgt or src")
 def _(draw, size):
-    return {**inputs(draw, 2, size, size, 3, 2), "mask": some_of_each(draw, 2, size, size)}
+    return {**inputs(draw, 1, size, size, 3, 2), "mask": some_of_each(draw, 1, 1, size).expand(1, size, size)}
 
 
 def scored(q, k):
@@ -591,6 +592,11 @@ def attend(
     if mask is not None and emptied:
         weights = weights.masked_fill(~mask, 0)
     return weights @ v, shown(weights)
+
+
+def added(mask, scores, hidden):
+    """A mask that is added to the scores: 0 where looking is allowed, `hidden` where it is not."""
+    return torch.zeros(mask.shape, dtype=scores.dtype).masked_fill(~mask, hidden)
 
 
 @attention_exercise.misconception
@@ -640,10 +646,26 @@ def even_share_of_nothing(q, k, v, mask=None):
 
 
 @attention_exercise.misconception
+def even_share_by_adding(q, k, v, mask=None):
+    """Yours is right but for a target that may look at nothing: the lowest number added to all of its scores makes them
+    equal, and the softmax gives each source an even share, hidden or not. Weights and output of 0 were asked for."""
+    scores = scored(q, k)
+    return attend(q, k, v, scores=scores if mask is None else scores + added(mask, scores, lowest(scores)))
+
+
+@attention_exercise.misconception
 def nan_where_nothing_is_seen(q, k, v, mask=None):
     """Yours is right but for a target that may look at nothing: the softmax computes −∞ − (−∞) there, and the row is
     NaN. One such row makes the loss of the whole batch NaN."""
     return attend(q, k, v, mask, fill=-torch.inf, emptied=False)
+
+
+@attention_exercise.misconception
+def nan_by_adding(q, k, v, mask=None):
+    """Yours is right but for a target that may look at nothing: with −∞ added to all of its scores the softmax computes
+    −∞ − (−∞), and the row is NaN, output, weights and gradients. Zeros were asked for."""
+    scores = scored(q, k)
+    return attend(q, k, v, scores=scores if mask is None else scores + added(mask, scores, -torch.inf))
 
 
 @attention_exercise.misconception
@@ -652,7 +674,7 @@ def nan_in_the_gradient(q, k, v, mask=None):
     softmax is wiped away on the way forward, and comes back on the way backward: a −∞ that is *added* lets it pass."""
     scores = scored(q, k)
     if mask is not None:
-        scores = scores + torch.where(mask, 0.0, -torch.inf).to(scores.dtype)
+        scores = scores + added(mask, scores, -torch.inf)
     weights = scores.softmax(dim=-1).nan_to_num(0.0)
     return weights @ v, weights
 
@@ -764,8 +786,7 @@ def by_adding(q, k, v, mask=None):
     if mask is None:
         weights = torch.softmax(scores, -1)
     else:
-        additive = torch.zeros(mask.shape, dtype=q.dtype).masked_fill(mask.logical_not(), torch.finfo(q.dtype).min)
-        weights = torch.softmax(scores + additive, -1) * mask.any(-1, keepdim=True)
+        weights = torch.softmax(scores + added(mask, scores, lowest(q)), -1) * mask.any(-1, keepdim=True)
     return (weights.unsqueeze(-1) * v.unsqueeze(1)).sum(dim=2), weights
 
 
