@@ -176,7 +176,7 @@ def _contained(printed: Capped) -> Iterator[None]:
         torch.random.fork_rng(devices=[]),
     ):
         warnings.simplefilter("ignore")
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed writes down its caller for every device there could be
         yield
 
 

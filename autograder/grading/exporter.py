@@ -1,0 +1,53 @@
+"""Where nbgrader lets us into a run: `c.Autograde.exporter_class` names the class that it makes once, when the list of
+submissions is known and none is touched yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nbconvert.exporters import NotebookExporter
+from nbgrader.converters import Autograde, NbGraderException
+
+from autograder.errors import AutograderError
+from autograder.grading.session import Session
+from autograder.grading.submission import LARGEST_NOTEBOOK, read_bytes
+
+
+class JudgingExporter(NotebookExporter):  # type: ignore[misc]
+    """nbconvert's exporter, with a judging session around the conversion of a class."""
+
+    session: Session
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(self.parent, Autograde):
+            return
+        from autograder.grading.preprocessor import Judge
+
+        try:
+            self.session = Session(self.parent, Judge(parent=self))
+        except AutograderError as problem:
+            self.parent.log.error("%s", problem)
+            raise NbGraderException(str(problem)) from problem
+        self._wrap(self.parent)
+
+    def _wrap(self, converter: Autograde) -> None:
+        """nbgrader has no hook for a run's end, nor one that a failed submission reaches."""
+        convert, ended = converter.convert_notebooks, converter.run_post_convert_hook
+
+        def convert_all() -> None:
+            with self.session.at_work():
+                convert()
+
+        def one_ended() -> None:
+            ended()
+            self.session.close_submission(self.session.student_of(str(Path(converter.notebooks[0]).parent)))
+
+        converter.convert_notebooks = convert_all
+        converter.run_post_convert_hook = one_ended
+
+    def from_filename(self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        """Read a notebook, where it is a regular file of a size that a notebook has. Raises NotebookProblem."""
+        read_bytes(Path(filename), LARGEST_NOTEBOOK)
+        return super().from_filename(filename, resources=resources, **kwargs)
