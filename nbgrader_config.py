@@ -22,13 +22,11 @@ c.CourseDirectory.ignore = [
 
 # submissions run in a sandbox and are judged on inputs that no student knows: docs/grading.md
 c.Autograde.exporter_class = "autograder.grading.exporter.JudgingExporter"
+# Restore does what DeduplicateIds, OverwriteCells and CheckCellMetadata do, and believes nothing that a student wrote
 c.Autograde.sanitize_preprocessors = [
     "autograder.grading.preprocessor.Restore",
     "nbgrader.preprocessors.ClearOutput",
-    "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "nbgrader.preprocessors.OverwriteCells",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [
     "autograder.grading.preprocessor.Judge",
@@ -37,5 +35,4 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ import torch
 
 from autograder.authoring import Lesson, load_lesson
 from autograder.errors import AutograderError, KeyProblem, LessonProblem
+from autograder.grading.files import private, write
 from autograder.grading.restore import Released, ReleasedCell
 from autograder.key import PUBLIC_SEED, ExerciseKey, Key, make_key, read_key, to_bytes
 from autograder.places import key_path
@@ -84,32 +84,6 @@ class Store:
                 f"{path} holds no number. Restore it from a backup: with another seed the class is judged on other "
                 "inputs. `c.Judge.seed` sets one in nbgrader_config.py."
             ) from error
-
-
-def private(folder: Path) -> Path:
-    """The folder, made where it is missing, for its owner alone."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-def write(path: Path, content: bytes, new: bool = False) -> None:
-    """Write a file that is there as a whole or not at all, for its owner alone. With `new`, one that is there stays."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    if not new:
-        part.replace(path)
-        return
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
 
 
 class GradingKeys:

@@ -4,14 +4,18 @@ submissions is known and none is touched yet."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbconvert.exporters import NotebookExporter
 from nbgrader.converters import Autograde, NbGraderException
 
 from autograder.errors import AutograderError
-from autograder.grading.session import Session
-from autograder.grading.submission import LARGEST_NOTEBOOK, read_bytes
+from autograder.grading import sandbox
+from autograder.grading.files import LARGEST_NOTEBOOK, read_bytes
+from autograder.grading.preprocessor import Judge
+
+if TYPE_CHECKING:
+    from autograder.grading.session import Session
 
 
 class JudgingExporter(NotebookExporter):  # type: ignore[misc]
@@ -21,12 +25,18 @@ class JudgingExporter(NotebookExporter):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.optimistic_validation = True  # once behind all preprocessors, not behind each
+        self._made: dict[str, Any] = {}
         if not isinstance(self.parent, Autograde):
             return
-        from autograder.grading.preprocessor import Judge
-
+        settings = Judge(parent=self)
         try:
-            self.session = Session(self.parent, Judge(parent=self))
+            if not settings.scheduler:
+                sandbox.shared(settings.sandbox).start()  # its server loads torch while this process does
+
+            from autograder.grading.session import Session
+
+            self.session = Session(self.parent, settings)
         except AutograderError as problem:
             self.parent.log.error("%s", problem)
             raise NbGraderException(str(problem)) from problem
@@ -46,6 +56,17 @@ class JudgingExporter(NotebookExporter):  # type: ignore[misc]
 
         converter.convert_notebooks = convert_all
         converter.run_post_convert_hook = one_ended
+
+    def register_preprocessor(self, preprocessor: Any, enabled: bool = False) -> Any:
+        """As nbconvert's, but a preprocessor is made once: nbgrader registers all of them anew for each notebook."""
+        if not isinstance(preprocessor, str):
+            return super().register_preprocessor(preprocessor, enabled)
+        if preprocessor in self._made:
+            self._preprocessors.append(self._made[preprocessor])
+        else:
+            super().register_preprocessor(preprocessor, enabled)
+            self._made[preprocessor] = self._preprocessors[-1]
+        return self._made[preprocessor]
 
     def from_filename(self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any) -> Any:
         """Read a notebook, where it is a regular file of a size that a notebook has. Raises NotebookProblem."""

@@ -14,9 +14,6 @@ from dataclasses import fields
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from autograder.answers import Answer, Answers
-from autograder.values import unpack
-
 LONGEST_MESSAGE = 64 * 2**20  # bytes
 MOST_BYTES = 256 * 2**20  # of one submission
 MOST_ITEMS = 100_000
@@ -63,6 +60,9 @@ class Check:
 
     def message(self, data: bytes) -> dict[str, Any]:
         """A message in the form that the worker sends. Raises ValueError on anything else."""
+        from autograder.answers import Answer
+        from autograder.values import unpack
+
         try:
             message = unpack(data)
             match message:
@@ -93,6 +93,8 @@ class Check:
         return name
 
     def _answers(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
+        from autograder.answers import Answer, Answers
+
         answers = _conforming({**data, "cases": []}, Answers)
         cases = data.get("cases", [])
         if type(cases) is not list or (not answers.get("problem") and len(cases) != self.cases[name]):

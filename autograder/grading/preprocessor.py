@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_output
@@ -11,7 +11,9 @@ from traitlets import Enum, Float, Integer, Unicode
 
 from autograder.errors import AutograderError
 from autograder.grading.restore import restore
-from autograder.grading.verdict import Finding
+
+if TYPE_CHECKING:
+    from autograder.grading.verdict import Finding
 
 Resources = dict[str, Any]
 

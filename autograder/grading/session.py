@@ -17,10 +17,11 @@ from nbgrader.utils import find_all_files, rmtree
 
 from autograder.grading import sandbox
 from autograder.grading.cage import MEBIBYTE, Bounds
-from autograder.grading.course import Assigned, CourseProblem, GradingKeys, Store, assigned, write
+from autograder.grading.course import Assigned, CourseProblem, GradingKeys, Store, assigned
+from autograder.grading.files import LARGEST_FILES, read_bytes, write
 from autograder.grading.pool import Ahead, Name, cores, executor
 from autograder.grading.progress import Bar, summary
-from autograder.grading.submission import LARGEST_FILES, read, read_bytes
+from autograder.grading.submission import read
 from autograder.grading.verdict import Task, Verdict, VerdictStore
 from autograder.runner import Limits
 
@@ -38,8 +39,6 @@ class Session:
         self.assignment = str(self.directory.assignment_id)
         walls: sandbox.Walls = settings.sandbox
         self.sandbox = sandbox.shared(walls)
-        if not settings.scheduler:
-            self.sandbox.start()  # it loads torch while the keys are made here
         self.store = Store(self.directory.db_url, Path(self.directory.root))
         self.lock = self._alone()
         solutions = Path(self.directory.format_path(self.directory.source_directory, ".", "."))

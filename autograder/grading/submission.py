@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from typing import Any
 import nbformat
 
 from autograder.errors import NotebookProblem
+from autograder.grading.files import LARGEST_FILES, LARGEST_NOTEBOOK, read_bytes
 from autograder.grading.restore import Released, restore
 from autograder.notebook import DEMONSTRATION, Cell
 
-LARGEST_NOTEBOOK = 32 * 2**20  # bytes
-LARGEST_FILES = 64 * 2**20  # bytes, of all files beside the notebook together
 MOST_FILES = 1_000
 
 
@@ -52,22 +50,6 @@ def read_notebook(path: Path) -> dict[str, Any]:
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise NotebookProblem(f"{path.name} is not a notebook: it has no list of cells.")
     return notebook
-
-
-def read_bytes(path: Path, largest: int) -> bytes:
-    """A regular file's content. Raises NotebookProblem on a link, a device, or more than `largest` bytes."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        reason = "is a link; hand in the file itself" if path.is_symlink() else f"cannot be read: {error.strerror}"
-        raise NotebookProblem(f"{path.name} {reason}.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise NotebookProblem(f"{path.name} is no regular file.")
-        if about.st_size > largest:
-            raise NotebookProblem(f"{path.name} has {about.st_size:,} bytes; at most {largest:,} are read.")
-        return file.read(largest)
 
 
 def cells_to_run(notebook: dict[str, Any], released: Released) -> list[Cell]:

@@ -13,7 +13,8 @@ from autograder.answers import Answers
 from autograder.errors import AutograderError
 from autograder.grading import discreet, hostile, sandbox
 from autograder.grading.cage import Bounds
-from autograder.grading.course import Asked, write
+from autograder.grading.course import Asked
+from autograder.grading.files import write
 from autograder.grading.submission import Submission
 from autograder.judge import judge
 from autograder.report import Report
