@@ -45,15 +45,25 @@ class Bounds:
         return replace(self, seconds=min(self.seconds, seconds))
 
 
-def _call(name: str, *arguments: int | bytes | None) -> None:
+def _call(name: str, *arguments: int | bytes | ctypes.c_ulong | None) -> None:
     if getattr(_libc, name)(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def prctl(option: int, value: int = 0) -> None:
+def prctl(option: int, value: int = 0, more: int = 0) -> None:
     """The prctl system call."""
-    _call("prctl", option, value, 0, 0, 0)
+    _call("prctl", *(ctypes.c_ulong(argument) for argument in (option, value, more, 0, 0)))
+
+
+def own_numbers() -> None:
+    """Go on as process 1 of a namespace of this program's own: bubblewrap's belongs to another user namespace than the
+    one that it leaves to us, so that `number_children_as_before` could not come back to it."""
+    _call("unshare", NEW_PIDS | NEW_MOUNTS)
+    process = os.fork()
+    if process:
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) & 255)
+    _mount_processes()
 
 
 def number_children_anew() -> None:
@@ -76,6 +86,10 @@ def mount_scratch(bounds: Bounds, user: int, group: int) -> None:
     options = f"size={bounds.files},nr_inodes=16384,mode=1777,uid={user},gid={group}".encode()
     for folder in (b"/tmp", b"/dev/shm"):
         _call("mount", b"tmpfs", folder, b"tmpfs", NO_SUID | NO_DEVICES, options)
+    _mount_processes()
+
+
+def _mount_processes() -> None:
     _call("mount", b"proc", b"/proc", b"proc", NO_SUID | NO_DEVICES | NO_EXECUTION, None)
 
 
@@ -104,6 +118,7 @@ def become_nobody(slot: int) -> None:
     """Become a user who owns nothing: a real one where the sandbox was started by root, one in a namespace of its own
     elsewhere. Either way the kernel counts this cage's processes apart from all others'."""
     if os.getuid() == 0:
+        _bind_rights()  # while there is still the right to do so
         user = FIRST_USER + slot
         os.setgroups([])
         os.setresgid(user, user, user)
@@ -116,11 +131,15 @@ def become_nobody(slot: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
 
 
+def _bind_rights() -> None:
+    """No capability for any program that is run from now on."""
+    for capability in range(int(LAST_CAPABILITY.read_text()) + 1):
+        _libc.prctl(DROP_BOUND, capability, 0, 0, 0)
+
+
 def drop_rights() -> None:
     """No capability, now or ever, and none to be had from a program that is run."""
-    last = int(LAST_CAPABILITY.read_text())
-    for capability in range(last + 1):
-        _libc.prctl(DROP_BOUND, capability, 0, 0, 0)  # refused where the right to drop went with the user's id
+    _bind_rights()
     _libc.prctl(AMBIENT, CLEAR_ALL, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     none = (ctypes.c_uint32 * 6)()

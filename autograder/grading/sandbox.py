@@ -144,6 +144,7 @@ class Prisoner:
         self.channel = channel
         self.status = status
         self.check = check
+        self.gone = False
         self.deadline = time.monotonic() + bounds.seconds + 5  # the server ends it before
         with contextlib.suppress(OSError):  # it is gone already: `receive` will tell
             channel.settimeout(bounds.seconds)
@@ -154,22 +155,30 @@ class Prisoner:
     def receive(self, seconds: float) -> dict[str, Any]:
         """The next message. Raises TimeoutError, EOFError at the end, ValueError on what is no message."""
         until = min(time.monotonic() + seconds, self.deadline)
-        data = hostile.receive(self.channel, until, self.left)
+        try:
+            data = hostile.receive(self.channel, until, self.left)
+        except EOFError:
+            self.gone = True
+            raise
         self.left -= len(data)
         return self.check.message(data)
 
     def end(self) -> str:
         """End it, if it has not ended; how it ended, as what follows its name in a sentence."""
         self.channel.close()
-        with contextlib.suppress(OSError):
-            self.status.shutdown(socket.SHUT_WR)
-            self.status.settimeout(30)
-            said = self.status.recv(4096)
-            self.status.close()
-            if said:
-                return how_it_ended(**json.loads(said))
+        said = self._said(2) if self.gone else b""  # before asking for an end that comes of itself
+        if not said:
+            with contextlib.suppress(OSError):
+                self.status.shutdown(socket.SHUT_WR)
+            said = self._said(30)
         self.status.close()
-        return "ended with the sandbox's server"
+        return how_it_ended(**json.loads(said)) if said else "ended with the sandbox's server"
+
+    def _said(self, seconds: float) -> bytes:
+        with contextlib.suppress(OSError):
+            self.status.settimeout(seconds)
+            return self.status.recv(4096)
+        return b""
 
 
 def how_it_ended(reason: str, ending: int) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from autograder.grading import cage
+from autograder.grading import cage, syscalls
 from autograder.grading.cage import Bounds
 
 ADDRESS_SPACE = 8 * 2**30  # bytes; torch alone maps several GiB that it never touches
@@ -31,6 +31,9 @@ SCRATCH = "/tmp/work"
 
 def main() -> int:
     """Serve on the socket whose number is the first argument; the second is "walled", or "open" without a sandbox."""
+    walled = sys.argv[2] == "walled"
+    if walled:
+        cage.own_numbers()
     control = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(control.fileno(), False)
     from autograder import worker
@@ -39,7 +42,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     control.send(b"ready")
-    Server(control, walled=sys.argv[2] == "walled").serve()
+    Server(control, walled).serve()
     return 0
 
 
@@ -157,6 +160,7 @@ def _be_first(connection: int, status: int, bounds: Bounds, slot: int, walled: b
         cage.mount_scratch(bounds, user, user if os.getuid() == 0 else os.getgid())
         cage.become_nobody(slot)
         cage.drop_rights()
+        syscalls.refuse()
     else:
         cage.prctl(cage.SET_SUBREAPER, 1)
     reader, writer = os.pipe()
