@@ -6,6 +6,7 @@ answered: names that were asked for, results as data.
 
 from __future__ import annotations
 
+import functools
 import socket
 import struct
 import time
@@ -106,10 +107,15 @@ def _conforming(data: Any, kind: type) -> dict[str, Any]:
     """`data` as the fields of a dataclass, each of the type that is written there."""
     if type(data) is not dict:
         raise ValueError(f"a message holds no {kind.__name__}")
-    for name, hint in get_type_hints(kind).items():
+    for name, hint in _hints(kind).items():
         if name in data and not fits(data[name], hint):
             raise ValueError(f"the field {name} of a message is of another type")
     return {field.name: data[field.name] for field in fields(kind) if field.name in data}
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def fits(value: Any, hint: Any) -> bool:
