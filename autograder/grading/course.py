@@ -6,7 +6,7 @@
     gradebook.judge/verdicts/     what was found out so far
     gradebook.judge/open/         the submissions whose grading has begun and not ended
 
-The folder and its files can be read by their owner alone.
+The folder and its files can be read by their owner alone, or by the group where `CourseDirectory.groupshared` is set.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class Assigned:
 class Store:
     """The folder beside the gradebook."""
 
-    def __init__(self, database: str, root: Path) -> None:
+    def __init__(self, database: str, root: Path, group: bool = False) -> None:
         from sqlalchemy import make_url
 
         url = make_url(database)
         beside = Path(url.database) if url.drivername.startswith("sqlite") and url.database else root / "gradebook.db"
-        self.folder = private(beside.with_suffix(".judge"))
-        self.keys = private(self.folder / "keys")
-        self.verdicts = private(self.folder / "verdicts")
-        self.open = private(self.folder / "open")
+        self.folder = private(beside.with_suffix(".judge"), group)
+        self.keys, self.verdicts, self.open = (
+            private(self.folder / name, group) for name in ("keys", "verdicts", "open")
+        )
 
     def seed(self, configured: int | None) -> int:
         """The secret seed: the configured one, or the one that is kept here, made where there is none."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from autograder.answers import Answer, Answers
-from autograder.report import Fault, Report, Verdict
+from autograder.report import Fault, Report, Stage, Verdict
 from autograder.values import Foreign
 
 LONGEST = 80  # characters of one side of a difference
@@ -23,7 +23,7 @@ ENDINGS = re.compile(
     r"|This case was not tried, because an earlier one (did not finish|ended the process)\."
     r"|Your function (was ended by (signal SIG[A-Z0-9]+|the grader)|ended the process with exit code -?\d{1,3}"
     r"|did not finish within [\d.]+ s(, and could not be interrupted)?|used more than [\d,]+ MB of memory"
-    r"|sent something that is no answer|ended with the sandbox's server)\."
+    r"|sent something that is no answer)\."
 )
 CELL = re.compile(r"Cell (\d+) ((?:(?!Cell \d+ ).)*)", re.S)
 FOREIGN = re.compile(
@@ -92,6 +92,8 @@ def _verdict(given: Verdict) -> Verdict:
     if fault is None:
         return given
     expected, yours = (_short(text, LONGEST) for text in (fault.expected, fault.yours))
+    if fault.stage is Stage.TYPE:  # the headline has the type; a value of a wrong type is no difference
+        yours = ""
     # built anew: what a fault may hold besides stays out
     told = Fault(fault.stage, _short(fault.headline, 3 * LONGEST), expected, yours, fault.look)
     return replace(given, fault=told)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbconvert.exporters import NotebookExporter
+from nbformat import from_dict
 from nbgrader.converters import Autograde, NbGraderException
 
 from autograder.errors import AutograderError
 from autograder.grading import sandbox
-from autograder.grading.files import LARGEST_NOTEBOOK, read_bytes
 from autograder.grading.preprocessor import Judge
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ class JudgingExporter(NotebookExporter):  # type: ignore[misc]
         return self._made[preprocessor]
 
     def from_filename(self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any) -> Any:
-        """Read a notebook, where it is a regular file of a size that a notebook has. Raises NotebookProblem."""
-        read_bytes(Path(filename), LARGEST_NOTEBOOK)
-        return super().from_filename(filename, resources=resources, **kwargs)
+        """Read a notebook as hostile: what a student wrote is a notebook at most nearly. Raises NotebookProblem."""
+        if not self.parent._sanitizing:  # our own file, with outputs in it
+            return super().from_filename(filename, resources=resources, **kwargs)
+        from autograder.grading.submission import read_notebook
+
+        path = Path(filename)
+        about = {"metadata": {"name": path.stem, "path": str(path.parent)}, **(resources or {})}
+        return self.from_notebook_node(from_dict(read_notebook(path)), resources=about, **kwargs)

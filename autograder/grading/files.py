@@ -29,18 +29,22 @@ def read_bytes(path: Path, largest: int) -> bytes:
         return file.read(largest)
 
 
-def private(folder: Path) -> Path:
-    """The folder, made where it is missing, for its owner alone."""
+def private(folder: Path, group: bool = False) -> Path:
+    """The folder, made where it is missing, for its owner alone, or for the owner's group too."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
+    if group:
+        folder.chmod(0o770)
     return folder
 
 
 def write(path: Path, content: bytes, new: bool = False) -> None:
-    """Write a file that is there as a whole or not at all, for its owner alone. With `new`, one that is there stays."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    """Write a file that is there as a whole or not at all, for those who may see its folder. With `new`, one that is
+    there stays."""
+    part = path.with_name(f".{path.name[:80]}.{os.getpid()}.{secrets.token_hex(4)}")
+    mode = 0o660 if path.parent.stat().st_mode & 0o070 else 0o600
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
         file.write(content)
         file.flush()
         os.fsync(descriptor)

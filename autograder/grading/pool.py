@@ -54,9 +54,21 @@ class Outcome:
 
 
 class Ahead:
-    """Judges `names` in order; `result` waits for one of them."""
+    """Judges `names` in order; `result` waits for one of them.
 
-    def __init__(self, names: Iterable[Name], prepare: Prepare, store: VerdictStore, pool: Executor, window: int) -> None:
+    A verdict in the store is taken as it is; with `settled_only`, not one that time or memory decided.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[Name],
+        prepare: Prepare,
+        store: VerdictStore,
+        pool: Executor,
+        window: int,
+        settled_only: bool = False,
+    ) -> None:
+        self.settled_only = settled_only
         self.prepare = prepare
         self.store = store
         self.pool = pool
@@ -116,7 +128,7 @@ class Ahead:
             task = self.prepare(name)
             digest = digest_of(task)
             known = self.store.load(digest)
-            if known is not None:
+            if known is not None and (known.settled or not self.settled_only):
                 self._end(name, Outcome(digest, seconds=known.seconds, known=True))
                 return
             with self.changed:

@@ -24,8 +24,10 @@ class Restore(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """The whole notebook at once."""
         about = resources["nbgrader"]
-        released = session_of(self).notebooks[about["notebook"]].released
-        return from_dict(restore(dict(nb), released)), resources
+        notebook = dict(nb)
+        for change in restore(notebook, session_of(self).notebooks[about["notebook"]].released):
+            self.log.warning("%s: the cell %s. It is as it was released.", about["student"], change)
+        return from_dict(notebook), resources
 
 
 class Judge(NbGraderPreprocessor):  # type: ignore[misc]

@@ -46,48 +46,65 @@ class Released:
         return {c.name: c for c in self.cells if c.grade and not c.solution and c.cell_type == "code"}
 
 
-def restore(notebook: dict[str, Any], released: Released) -> dict[str, Any]:
-    """The notebook, changed in place: known cells have their metadata, locked ones their source, missing ones are back.
+def tidy(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Make a notebook that nbformat can read of what is nearly one, in place. Outputs are left out: nobody believes them.
 
-    Of several cells with one name the last one keeps it, as in nbgrader. Whatever is no cell is left out.
+    A copied cell has the id of the first, which nbformat refuses: all get new ones.
     """
+    cells = [cell for cell in notebook["cells"] if isinstance(cell, dict)]
+    for number, cell in enumerate(cells):
+        metadata, source = cell.get("metadata"), cell.get("source", "")
+        if isinstance(source, list):
+            source = "".join(part for part in source if isinstance(part, str))
+        cell_type = cell.get("cell_type")
+        cell.update(
+            cell_type=cell_type if cell_type in ("code", "markdown", "raw") else "raw",
+            id=f"cell-{number}",
+            metadata=metadata if isinstance(metadata, dict) else {},
+            source=source if isinstance(source, str) else "",
+        )
+        cell.pop("outputs", None)
+        if not isinstance(cell.get("attachments"), dict):
+            cell.pop("attachments", None)
+        _fit_type(cell)
+    metadata = notebook.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = {name: value for name, value in metadata.items() if isinstance(value, dict)}
+    notebook.update(cells=cells, metadata=metadata, nbformat=4, nbformat_minor=5)
+    return notebook
+
+
+def restore(notebook: dict[str, Any], released: Released) -> list[str]:
+    """Change a tidy notebook in place: known cells have their metadata, locked ones their source, missing ones are back.
+
+    Of several cells with one name the last one keeps it, as in nbgrader. Returns what was put right, in words.
+    """
+    changes: list[str] = []
     known = {cell.name: cell for cell in released.cells}
-    cells = [_tidy(cell) for cell in notebook["cells"] if isinstance(cell, dict)]
+    cells = notebook["cells"]
     at: dict[str, int] = {}
     for index, cell in enumerate(cells):
         about = cell["metadata"].pop("nbgrader", None)
         name = about.get("grade_id") if isinstance(about, dict) else None
         if isinstance(name, str) and name in known:
+            if name in at:
+                changes.append(f"{name} is there more than once: the last one counts")
             at[name] = index
     for name, index in at.items():
+        if known[name].locked and cells[index]["source"] != known[name].source:
+            changes.append(f"{name} was changed")
         _as_released(cells[index], known[name])
     # from behind, so that an index still fits after those before it were used
-    for index, cell in reversed(sorted(_missing(released, at), key=lambda item: item[0])):
+    missing = _missing(released, at)
+    for index, cell in reversed(sorted(missing, key=lambda item: item[0])):
         cells.insert(index, cell)
-    if notebook.get("nbformat_minor", 5) >= 5:
-        for number, cell in enumerate(cells):
-            cell["id"] = f"cell-{number}"  # a copied cell keeps the other's id, which nbformat refuses
-    notebook["cells"] = cells
-    return notebook
-
-
-def _tidy(cell: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a cell that every notebook has, of the type they should be."""
-    if not isinstance(cell.get("metadata"), dict):
-        cell["metadata"] = {}
-    source = cell.get("source", "")
-    if isinstance(source, list):
-        source = "".join(part for part in source if isinstance(part, str))
-    cell["source"] = source if isinstance(source, str) else ""
-    if cell.get("cell_type") not in ("code", "markdown", "raw"):
-        cell["cell_type"] = "raw"
-    _fit_type(cell)
-    return cell
+    changes += [f"{cell['metadata']['nbgrader']['grade_id']} was deleted" for _, cell in missing]
+    return changes
 
 
 def _fit_type(cell: dict[str, Any]) -> None:
     if cell["cell_type"] == "code":
-        cell["outputs"] = cell["outputs"] if isinstance(cell.get("outputs"), list) else []
+        cell.setdefault("outputs", [])
         cell["execution_count"] = None
     else:
         cell.pop("outputs", None)
@@ -112,7 +129,7 @@ def _missing(released: Released, at: dict[str, int]) -> list[tuple[int, dict[str
     for known in released.cells:
         index = at[known.name] + 1 if known.name in at else index
         if known.name not in at and (known.locked or known.grade or known.task):
-            cell: dict[str, Any] = {"cell_type": known.cell_type, "metadata": {}, "source": known.source}
+            cell: dict[str, Any] = {"id": f"restored-{len(found)}", "metadata": {}, "source": known.source}
             _as_released(cell, known)
             found.append((index, cell))
     return found

@@ -32,6 +32,10 @@ class SandboxProblem(AutograderError):
     """Submissions cannot be run safely here; the text says why and what helps."""
 
 
+class ServerGone(SandboxProblem):
+    """The sandbox's server ended, which is no submission's doing: what ran in it has to be run again."""
+
+
 class Sandbox:
     """Runs submissions behind bubblewrap, or, where `walls` is "none", in processes of this machine and user."""
 
@@ -40,6 +44,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._used = time.monotonic()
 
     def start(self) -> None:
         """Begin to load torch behind the wall, without waiting for it. Raises SandboxProblem."""
@@ -75,6 +80,7 @@ class Sandbox:
     def launch(self, files: dict[str, bytes], work: bytes, bounds: Bounds, check: hostile.Check) -> Prisoner:
         """Begin one submission. Raises SandboxProblem where the server cannot run."""
         with self._lock:
+            self._used = time.monotonic()
             control = self._ensure_running()
             if not self._ready:
                 self._wait_until_ready(control)
@@ -86,7 +92,7 @@ class Sandbox:
                     socket.send_fds(control, [message], [theirs.fileno(), their_status.fileno()])
                 except OSError as error:
                     self._stop()
-                    raise SandboxProblem(f"The sandbox's server is gone: {error}. Run the command again.") from error
+                    raise ServerGone(f"The sandbox's server is gone: {error}.") from error
         return Prisoner(ours, status, [pack_files(files), work], bounds, check)
 
     def _wait_until_ready(self, control: socket.socket) -> None:
@@ -134,6 +140,16 @@ class Sandbox:
             self._process.stderr.close()
         self._process = self._control = None
 
+    def close_later(self, seconds: float = 300.0) -> None:
+        """End the server when nothing has been run for a while: formgrader's process may live for weeks."""
+        def close_if_idle() -> None:
+            if time.monotonic() - self._used >= seconds:
+                self.close()
+
+        timer = threading.Timer(seconds + 1, close_if_idle)
+        timer.daemon = True
+        timer.start()
+
 
 class Prisoner:
     """One submission's process, as `runner.Child` has it: what it says is read as hostile."""
@@ -164,7 +180,7 @@ class Prisoner:
         return self.check.message(data)
 
     def end(self) -> str:
-        """End it, if it has not ended; how it ended, as what follows its name in a sentence."""
+        """End it, if it has not ended; how it ended, as what follows its name in a sentence. Raises ServerGone."""
         self.channel.close()
         said = self._said(2) if self.gone else b""  # before asking for an end that comes of itself
         if not said:
@@ -172,7 +188,9 @@ class Prisoner:
                 self.status.shutdown(socket.SHUT_WR)
             said = self._said(30)
         self.status.close()
-        return how_it_ended(**json.loads(said)) if said else "ended with the sandbox's server"
+        if not said:
+            raise ServerGone("The sandbox's server ended while it ran a submission.")
+        return how_it_ended(**json.loads(said))
 
     def _said(self, seconds: float) -> bytes:
         with contextlib.suppress(OSError):

@@ -39,7 +39,7 @@ class Session:
         self.assignment = str(self.directory.assignment_id)
         walls: sandbox.Walls = settings.sandbox
         self.sandbox = sandbox.shared(walls)
-        self.store = Store(self.directory.db_url, Path(self.directory.root))
+        self.store = Store(self.directory.db_url, Path(self.directory.root), self.directory.groupshared)
         self.lock = self._alone()
         solutions = Path(self.directory.format_path(self.directory.source_directory, ".", "."))
         self.keys = GradingKeys(solutions, self.store, self.store.seed(settings.seed))
@@ -122,7 +122,9 @@ class Session:
                 rmtree(str(graded))
             write(self._marker(student), b"")
         names = [(student, notebook) for student in self.plan for notebook in self._handed_in(student)]
-        self.ahead = Ahead(names, self.prepare, VerdictStore(self.store.verdicts), self.pool, window=4 * cores())
+        window = 64 if self.settings.scheduler else 4 * cores()
+        store = VerdictStore(self.store.verdicts)
+        self.ahead = Ahead(names, self.prepare, store, self.pool, window, settled_only=self.converter.force)
         bar = Bar(self.converter.log, len(self.plan), self.ahead)
         try:
             with kept_engines(), bar:
@@ -131,6 +133,7 @@ class Session:
         finally:
             self.ahead.stop()
             self.lock.close()
+            self.sandbox.close_later()
             for line in summary(self).splitlines():
                 self.converter.log.info("%s", line)
 

@@ -15,7 +15,7 @@ import nbformat
 
 from autograder.errors import NotebookProblem
 from autograder.grading.files import LARGEST_FILES, LARGEST_NOTEBOOK, read_bytes
-from autograder.grading.restore import Released, restore
+from autograder.grading.restore import Released, restore, tidy
 from autograder.notebook import DEMONSTRATION, Cell
 
 MOST_FILES = 1_000
@@ -32,12 +32,13 @@ class Submission:
 def read(notebook: Path, released: Released, given: dict[str, bytes]) -> Submission:
     """A student's submission as it is judged: with the locked cells as they were released, and the course's own files
     (`given`) in place of the student's. Raises NotebookProblem where it cannot be read."""
-    content = restore(read_notebook(notebook), released)
+    content = read_notebook(notebook)
+    restore(content, released)
     return Submission(cells_to_run(content, released), {**files_beside(notebook), **given})
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
-    """A notebook as plain data, in version 4 of the format. Raises NotebookProblem."""
+    """A notebook as plain data, in version 4 of the format, tidy. Raises NotebookProblem."""
     data = read_bytes(path, LARGEST_NOTEBOOK)
     try:
         notebook = json.loads(data)
@@ -49,7 +50,7 @@ def read_notebook(path: Path) -> dict[str, Any]:
         raise NotebookProblem(f"{path.name} is not a notebook: {str(error)[:200]}") from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise NotebookProblem(f"{path.name} is not a notebook: it has no list of cells.")
-    return notebook
+    return tidy(notebook)
 
 
 def cells_to_run(notebook: dict[str, Any], released: Released) -> list[Cell]:

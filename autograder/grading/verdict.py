@@ -22,6 +22,7 @@ from autograder.runner import Limits, run_notebook
 from autograder.values import pack
 
 FORMAT = 1
+TRIES = 3  # of a submission whose sandbox broke down around it
 BY_ROTE = (
     "The cases that you have right have the same inputs for everyone. They count beside at least one right case whose "
     "inputs are drawn anew."
@@ -53,10 +54,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The findings on a submission, by test cell, and the seconds that judging took."""
+    """The findings on a submission, by test cell; the seconds that judging took; whether it would be the same on every
+    machine."""
 
     findings: dict[str, Finding]
     seconds: float
+    settled: bool = True
 
     @property
     def score(self) -> float:
@@ -66,12 +69,19 @@ class Verdict:
 
 def reach(task: Task) -> Verdict:
     """Run a submission behind the walls and judge its answers. Raises SandboxProblem where it cannot be run."""
+    for _ in range(TRIES - 1):
+        try:
+            return _reach(task)
+        except sandbox.ServerGone:
+            continue
+    return _reach(task)
+
+
+def _reach(task: Task) -> Verdict:
     began = time.monotonic()
     exercises = {asked.key.name: asked.key for asked in task.asked.values()}
     cells = task.submission.cells
-    check = hostile.Check(
-        {name: len(key.cases) for name, key in exercises.items()}, {cell.number for cell in cells}
-    )
+    check = hostile.Check({name: len(key.cases) for name, key in exercises.items()}, {cell.number for cell in cells})
     until = began + task.bounds.seconds
 
     def launch(work: bytes) -> sandbox.Prisoner:
@@ -85,7 +95,12 @@ def reach(task: Task) -> Verdict:
     for name, asked in task.asked.items():
         report = discreet.report(judged(asked, discreet.answers(given[asked.key.name], source)))
         findings[name] = finding(report, asked)
-    return Verdict(findings, time.monotonic() - began)
+    return Verdict(findings, time.monotonic() - began, settled=not any(map(_hung, given.values())))
+
+
+def _hung(answers: Answers) -> bool:
+    """Whether time or memory decided: on a machine with more of them, the verdict could be another."""
+    return "did not finish" in answers.detail or any(case.outcome in ("out of time", "died") for case in answers.cases)
 
 
 def judged(asked: Asked, answers: Answers) -> Report:
@@ -123,7 +138,8 @@ class VerdictStore:
         """The verdict, or None where there is none that can be read."""
         try:
             data = json.loads((self.folder / digest).read_text(encoding="utf-8"))
-            return Verdict({name: Finding(**found) for name, found in data["findings"].items()}, data["seconds"])
+            findings = {name: Finding(**found) for name, found in data["findings"].items()}
+            return Verdict(findings, data["seconds"], data["settled"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

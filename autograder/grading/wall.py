@@ -12,7 +12,13 @@ import autograder
 
 PACKAGE = Path(autograder.__file__).parent
 LIBRARY = "/autograder-library"  # where the package lies inside
-SYSTEM = ["/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/alternatives", "/etc/ld.so.cache", "/etc/fonts"]
+# not /usr as a whole: nbgrader's exchange, with what others handed in, may lie in /usr/local/share
+SYSTEM = [
+    *("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec"),
+    *("/usr/local/bin", "/usr/local/lib", "/usr/share/fonts", "/usr/share/terminfo", "/usr/share/zoneinfo"),
+    *("/bin", "/sbin", "/lib", "/lib32", "/lib64"),
+    *("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime"),
+]
 # for the server alone: a submission's process has none of them
 CAPABILITIES = ["SYS_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL"]
 
@@ -48,8 +54,9 @@ def command(program: list[str], bubblewrap: str = "bwrap") -> list[str]:
 def interpreter() -> list[str]:
     """The folders that Python itself and its packages need, none within another or within the system's."""
     paths = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    paths |= {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     paths |= {str(Path(sys.executable).resolve().parent.parent)}
+    paths -= {"/usr", "/usr/local"}
+    paths |= {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
     kept: list[Path] = [Path(path) for path in SYSTEM]
     for path in sorted(map(Path, paths)):
         if path.is_dir() and not any(path.is_relative_to(other) for other in kept):
