@@ -23,6 +23,7 @@ lint: .venv/test.done
 
 build: .venv/learn.done
 	$(BIN)/python -m autograder.build
+	$(BIN)/python docs/draw.py
 
 bench: .venv/test.done
 	$(BIN)/python tests/bench.py

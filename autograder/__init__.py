@@ -1,20 +1,26 @@
 """Checks what learners build: shapes and values against references, and a sentence that names the mistake.
 
-`check(causal_mask)` judges an exercise, `hint(causal_mask)` gives the next of its hints, and `ready(causal_mask)` tells
-whether it is right. Everything else is read in the modules, from authoring to key, judge, report and the surfaces.
+`check(causal_mask)` judges an exercise, `hint(causal_mask)` gives the next of its hints, `ready(causal_mask)` tells
+whether it is right. `trace(attention, q, k, v)` shows every step of a function or module with its shapes. Everything
+else is read in the modules, from authoring to key, judge, report and the surfaces.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autograder.jupyter import check, hint, ready
+    from autograder.tracing import trace
 
-__all__ = ["check", "hint", "ready"]
+__all__ = ["check", "hint", "ready", "trace"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     # torch is loaded when a name is first used: pytest imports this package in every run
+    if name == "trace":
+        from autograder import tracing
+
+        return tracing.trace
     if name in __all__:
         from autograder import jupyter
 

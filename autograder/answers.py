@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from autograder.probes import PROBES, accepts, as_called
+from autograder.probes import PROBES, Names, accepts, as_called, by_their_names, inputs_of
+from autograder.recipes import aspects, made, unwatched
 from autograder.values import clone, identical, record
 from autograder.watch import Calls, Capped, OutOfTime, Steps, names_used, namespace_of, time_limit
 
@@ -27,27 +29,32 @@ MOST_FRAMES = 6
 
 @dataclass(frozen=True)
 class Question:
-    """One exercise's inputs: `cases` are dicts with `label`, `probe` and `arguments`; `loop` holds the arguments of a
-    small and of a large size, where loops over an axis are forbidden."""
+    """One exercise's inputs: `cases` are dicts with `label`, `probe` and `arguments`; `loop` holds two more of them, of
+    a small and of a large size, where loops over an axis are forbidden. `forward` has the parameters of a class's
+    forward; None where a function is asked for."""
 
     name: str
     parameters: list[dict[str, Any]]
     cases: list[dict[str, Any]]
     loop: list[dict[str, Any]] = field(default_factory=list)
+    forward: list[dict[str, Any]] | None = None
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> Names:
         """The parameters' names, in order."""
-        return [parameter["name"] for parameter in self.parameters]
+        call, forward = ([each["name"] for each in group] for group in (self.parameters, self.forward or []))
+        return Names(call, forward)
 
 
 @dataclass(frozen=True)
 class Answer:
     """What happened on one case.
 
-    `results` are the probe's named results; `raised` names the exception's class and its bases, `message` and `frames`
-    tell what it said and where in the learner's own code; `changed` names inputs that were changed in place; `calls`
-    counts torch functions by name; `printed` is the start of what was written to stdout and stderr.
+    `results` are the probe's named results, up to an exception; `raised` names the exception's class and its bases,
+    `message` and `frames` tell what it said and where in the learner's own code; `changed` names inputs that were
+    changed in place, or what was changed of a module ("module.hooks"); `shares` names the inputs whose memory the
+    result lies in, `contiguous` tells whether it is; `calls` counts torch functions and modules by name; `printed` is
+    the start of what was written to stdout and stderr.
     """
 
     outcome: Outcome
@@ -56,6 +63,8 @@ class Answer:
     message: str = ""
     frames: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    shares: list[str] = field(default_factory=list)
+    contiguous: bool = True
     calls: dict[str, int] = field(default_factory=dict)
     printed: str = ""
 
@@ -115,10 +124,15 @@ def answer_each(candidate: Any, question: Question, seconds: float) -> Iterator[
 
 def unusable(candidate: Any, question: Question) -> Answers | None:
     """Why a candidate cannot be tried at all; None where it can."""
+    if question.forward is not None and not isinstance(candidate, type):
+        return Answers(problem="not a class", detail=_kind(candidate))
     if not callable(candidate):
         return Answers(problem="not callable", detail=_kind(candidate))
+    names = question.names.call
     for case in question.cases:
-        positional, by_name = as_called(candidate, question.names, case["arguments"])
+        given = case["arguments"]
+        arguments = by_their_names(names, given["build"]) if "build" in given else given
+        positional, by_name = as_called(candidate, names, arguments)
         if not accepts(candidate, positional, by_name):
             return Answers(problem="signature", detail=_signature(candidate))
     return None
@@ -126,24 +140,68 @@ def unusable(candidate: Any, question: Question) -> Answers | None:
 
 def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: float) -> Answer:
     """Try a candidate on one case."""
-    given = clone(case["arguments"])
+    try:
+        given = made(clone(case["arguments"]), namespace_of(candidate) or {})
+    except Exception as error:  # a block of the learner's own that is missing, or cannot be built
+        outcome, message, frames = _explain(error, candidate, question.name)
+        return Answer("raised" if outcome == "unattempted" else outcome, {}, [type(error).__name__], message, frames)
+    inputs = inputs_of(question.names, given)
+    before = {name: _seen(value) for name, value in inputs.items()}
     printed = Capped()
     calls = Calls()
+    recorded: dict[str, Any] = {}
+    shares: list[str] = []
+    contiguous = True
     try:
         with _contained(printed), time_limit(seconds), calls:
-            results = PROBES[case["probe"]](candidate, question.names, given)
-        with _contained(printed), time_limit(seconds):
-            recorded = {name: record(value) for name, value in results.items()}
+            for name, value in PROBES[case["probe"]](candidate, question.names, given):
+                with unwatched():
+                    recorded[name] = record(value)
+                    if name == "result":
+                        shares, contiguous = _memory(value, inputs)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         outcome, message, frames = _explain(error, candidate, question.name)
         raised = [kind.__name__ for kind in type(error).__mro__]
-        return Answer(outcome, {}, raised, message, frames, calls=dict(calls.counts), printed=printed.text)
-    # compared as data: a learner's input is theirs to keep, but not to change
-    before = record(case["arguments"])
-    changed = [name for name, value in record(given).items() if not identical(value, before[name])]
-    return Answer("returned", recorded, changed=changed, calls=dict(calls.counts), printed=printed.text)
+        changed = _changed(before, inputs)
+        return Answer(
+            outcome, recorded, raised, message, frames, changed, calls=dict(calls.counts), printed=printed.text
+        )
+    return Answer(
+        "returned",
+        recorded,
+        changed=_changed(before, inputs),
+        shares=shares,
+        contiguous=contiguous,
+        calls=dict(calls.counts),
+        printed=printed.text,
+    )
+
+
+def _seen(value: Any) -> dict[str, Any]:
+    """What an input looks like, as data: a learner's input is theirs to keep, but not to change."""
+    return aspects(value) if isinstance(value, nn.Module) else {"state": record(value)}
+
+
+def _changed(before: dict[str, dict[str, Any]], inputs: dict[str, Any]) -> list[str]:
+    after = {name: _seen(value) for name, value in inputs.items()}
+    return [
+        name if aspect == "state" else f"{name}.{aspect}"
+        for name in before
+        for aspect in before[name]
+        if not identical(after[name][aspect], before[name][aspect])
+    ]
+
+
+def _memory(result: Any, inputs: dict[str, Any]) -> tuple[list[str], bool]:
+    """The inputs whose memory a result lies in, and whether it is contiguous."""
+    if not isinstance(result, Tensor) or result.layout != torch.strided:
+        return [], True
+    own = result.untyped_storage().data_ptr()
+    tensors = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+    shares = [name for name, value in tensors.items() if own and value.untyped_storage().data_ptr() == own]
+    return shares, result.is_contiguous()
 
 
 def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds: float) -> list[int]:
@@ -151,11 +209,13 @@ def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds
     if not question.loop or not any(case.outcome == "returned" for case in cases):
         return []
     counts = []
-    for arguments in question.loop:
+    for case in question.loop:
         try:
+            given = made(clone(case["arguments"]), namespace_of(candidate) or {})
             steps = Steps(namespace_of(candidate))
             with _contained(Capped()), time_limit(seconds), Calls() as calls, steps:
-                PROBES["call"](candidate, question.names, clone(arguments))
+                for _ in PROBES[case["probe"]](candidate, question.names, given):
+                    pass
             counts.append(steps.count + sum(calls.counts.values()))
         except KeyboardInterrupt:
             raise
@@ -174,6 +234,7 @@ def _contained(printed: Capped) -> Iterator[None]:
         contextlib.redirect_stderr(printed),
         warnings.catch_warnings(),
         torch.random.fork_rng(devices=[]),
+        torch.enable_grad(),  # a mode that the code within sets ends here
     ):
         warnings.simplefilter("ignore")
         torch.default_generator.manual_seed(0)  # torch.manual_seed writes down its caller for every device there could be
@@ -187,7 +248,7 @@ def _explain(error: BaseException, candidate: Callable[..., Any], name: str) -> 
     if isinstance(error, NotImplementedError) and not error.args and frames:
         # nbgrader's stub. Raised in another function, that one is what is missing.
         function = frames[-1].name
-        if function == name or len(frames) == 1:
+        if function in (name, "__init__") or (len(frames) == 1 and function != "forward"):
             return "unattempted", "", []
         return "raised", f"it calls `{function}`, which is not written yet", _shown(frames[:-1])
     if isinstance(error, SystemExit):

@@ -27,26 +27,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from autograder.draw import Draw
 from autograder.errors import LessonProblem
+from autograder.plans import built
 from autograder.quiet import quiet
+from autograder.values import Own, Recipe
+
+__all__ = ["Case", "Exercise", "Lesson", "Misconception", "Own", "built", "load_lesson", "recipe"]
 
 Candidate = Callable[..., Any]
 DrawArguments = Callable[[Draw], dict[str, Any]]
+Memory = Literal["", "view", "copy"]
 DrawOfSize = Callable[[Draw, int], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Case:
     """One labelled set of inputs, and the probe that tries a candidate on it. `raises` names the exception that is the
-    right answer, where one is."""
+    right answer, where one is; `memory` overrides the exercise's where it is not None."""
 
     label: str
     arguments: DrawArguments
     probe: str = "call"
     raises: str = ""
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,9 @@ class Exercise:
     """One function that the learner writes, and all that decides whether it is right.
 
     `needs` names the earlier exercises that this one builds on, `forbids` the functions that may not be called (by
-    their last name: "cdist" stands for torch.cdist and every alias of it).
+    their last name: "cdist" stands for torch.cdist and every alias of it, "Linear" for nn.Linear and what inherits from
+    it). `memory` tells whether the result must lie in an input's memory ("view") or must not ("copy"), `contiguous`
+    whether it has to be.
     """
 
     name: str
@@ -71,6 +79,8 @@ class Exercise:
     hints: Sequence[str] = ()
     needs: Sequence[str] = ()
     forbids: Sequence[str] = ()
+    memory: Memory = ""
+    contiguous: bool = False
     cases: list[Case] = field(default_factory=list)
     misconceptions: list[Misconception] = field(default_factory=list)
     variants: dict[str, Candidate] = field(default_factory=dict)
@@ -78,14 +88,18 @@ class Exercise:
     loop_arguments: DrawOfSize | None = None
 
     def case(
-        self, label: str, probe: str = "call", raises: type[Exception] | None = None
+        self,
+        label: str,
+        probe: str = "call",
+        raises: type[Exception] | None = None,
+        memory: Memory | None = None,
     ) -> Callable[[DrawArguments], DrawArguments]:
         """Add a case: the decorated function draws its arguments."""
 
         def add(arguments: DrawArguments) -> DrawArguments:
             if any(case.label == label for case in self.cases):
                 raise LessonProblem(f"{self.name} has two cases labelled {label!r}: labels tell cases apart.")
-            self.cases.append(Case(label, arguments, probe, raises.__name__ if raises else ""))
+            self.cases.append(Case(label, arguments, probe, raises.__name__ if raises else "", memory))
             return arguments
 
         return add
@@ -111,6 +125,17 @@ class Exercise:
             return arguments
 
         return add
+
+
+def recipe(
+    name: str, *arguments: Any, frozen: Sequence[str] = (), hooked: Sequence[str] = (), own: bool = False
+) -> Recipe:
+    """A module that a case hands to a candidate: `recipe("Sequential", recipe("Linear", 3, 5), recipe("ReLU"))`.
+
+    `name` is a class of torch.nn or of `recipes.SPECIMENS`, or with `own=True` one of the candidate's own notebook.
+    `frozen` names parameters that are not trained, `hooked` submodules that carry a forward hook from the start.
+    """
+    return Recipe(name, list(arguments), list(frozen), list(hooked), own)
 
 
 @dataclass(frozen=True)

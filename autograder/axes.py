@@ -16,17 +16,42 @@ from jaxtyping import AbstractArray
 
 
 def parameters(candidate: Callable[..., Any]) -> list[dict[str, Any]]:
-    """A reference's parameters: `name`, how each is `written` in a signature, and its `axes` where it is a tensor."""
-    hints = typing.get_type_hints(candidate)
+    """A reference's parameters: `name`, how each is `written` in a signature, and its `axes` where it is a tensor.
+
+    Of a class, those that it is built with.
+    """
+    hints = typing.get_type_hints(_function(candidate, "__init__"))
     return [
         {"name": name, "written": str(parameter.replace(annotation=parameter.empty)), "axes": describe(hints.get(name))}
         for name, parameter in inspect.signature(candidate).parameters.items()
+        if name != "self"
     ]
 
 
+def forward_of(candidate: Callable[..., Any]) -> list[dict[str, Any]] | None:
+    """The parameters of a class's forward, but for `*args` and `**kwargs`; None for a function."""
+    if not isinstance(candidate, type):
+        return None
+    return [each for each in parameters(_function(candidate, "forward")) if not each["written"].startswith("*")]
+
+
 def returns(candidate: Callable[..., Any]) -> Any:
-    """The description of what a reference returns."""
-    return describe(typing.get_type_hints(candidate).get("return"))
+    """The description of what a reference returns; of a class, what its forward does."""
+    return describe(typing.get_type_hints(_function(candidate, "forward")).get("return"))
+
+
+def _function(candidate: Callable[..., Any], method: str) -> Callable[..., Any]:
+    """A function itself; of a class, that method."""
+    found: Callable[..., Any] = getattr(candidate, method) if isinstance(candidate, type) else candidate
+    return found
+
+
+def tensors_of(candidate: Callable[..., Any]) -> dict[str, Any]:
+    """The parameters and buffers that a class annotates (`weight: Float[Tensor, "d_out d_in"]`), described."""
+    if not isinstance(candidate, type):
+        return {}
+    described = {name: describe(hint) for name, hint in inspect.get_annotations(candidate, eval_str=True).items()}
+    return {name: found for name, found in described.items() if isinstance(found, dict)}
 
 
 def describe(annotation: Any) -> Any:

@@ -32,9 +32,12 @@ from autograder.notebook import DEMONSTRATION
 
 ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
-KEY_MODULES = ("answers", "axes", "draw", "key", "probes", "values", "watch")
-FIGURE_MODULES = ("drawing", "stretch")
+KEY_MODULES = ("answers", "axes", "draw", "dropout", "key", "plans", "probes", "recipes", "values", "watch")
+FIGURE_MODULES = tuple(
+    f"{folder}/{path.stem}" for folder in ("drawing", "tracing") for path in sorted((ENGINE / folder).glob("*.py"))
+)
 BUILD_MODULES = ("build",)
+LIVE_VIEW = "application/vnd.jupyter.widget-view+json"
 SOLUTION = "### BEGIN SOLUTION"
 CHECK = re.compile(r"^check\((\w+)\)\s*$", re.M)
 DEFINITION = re.compile(r"^(?:def|class) +(\w+)", re.M)
@@ -188,6 +191,8 @@ class Course:
             raise LessonProblem(f"{path.relative_to(self.root)} has a cell that fails:\n{error}") from error
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # when a cell ran is of no use to a reader
+            for output in cell.get("outputs", []):
+                output.get("data", {}).pop(LIVE_VIEW, None)  # controls are dead without a kernel; the figure stays
         notebook.metadata = _metadata(name, fingerprint(self.sources(name)[self.lesson_notebook(name)]))
         write(notebook, self.lesson_notebook(name))
 

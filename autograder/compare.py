@@ -33,6 +33,8 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
 
     `described` is the reference's annotation as `axes.describe` gives it; `what` names the value in the fault's text.
     """
+    if isinstance(expected, Foreign):
+        return None if expected == yours else _wrong_type(expected.text, yours, what)
     if isinstance(expected, Tensor):
         return _compare_tensors(expected, yours, described if isinstance(described, dict) else {}, what)
     if isinstance(expected, float):
@@ -48,7 +50,8 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
     if isinstance(expected, tuple | list):
         faults = (compare(e, y, None, f"{what}[{i}]") for i, (e, y) in enumerate(zip(expected, yours, strict=False)))
         fault = next((fault for fault in faults if fault is not None), None)
-        if fault is not None and fault.stage is Stage.TYPE:
+        in_parts = len(expected) == len(yours) and any(isinstance(item, tuple | list) for item in expected)
+        if fault is not None and (fault.stage is Stage.TYPE or in_parts):
             return fault
     if expected != yours:
         return Fault(Stage.VALUES, f"{_capital(what)} is not what was expected.", _show(expected), _show(yours))
@@ -93,7 +96,7 @@ def _compare_tensors(expected: Tensor, yours: Any, described: dict[str, str], wh
     exact = described.get("dtype") != "Int"
     if yours.dtype != expected.dtype and (exact or yours.dtype not in INTEGERS):
         return _wrong_dtype(expected, yours, what)
-    fault = _compare_shapes(tuple(expected.shape), tuple(yours.shape), names, what)
+    fault = compare_shapes(tuple(expected.shape), tuple(yours.shape), names, what)
     if fault is not None or isinstance(yours, Outline):
         return fault
     return _compare_values(expected, yours if exact else yours.to(expected.dtype), names, what)
@@ -108,9 +111,10 @@ def _wrong_dtype(expected: Tensor, yours: Tensor | Outline, what: str) -> Fault:
     return Fault(Stage.DTYPE, headline, wanted, came, remedies.get(expected.dtype, ""))
 
 
-def _compare_shapes(
+def compare_shapes(
     expected: tuple[int, ...], yours: tuple[int, ...], names: list[str] | None, what: str
 ) -> Fault | None:
+    """The first fault of a shape, told in axis names where `names` has them; None where it is right."""
     if expected == yours:
         return None
     shown = (named(expected, names), str(yours))
@@ -234,12 +238,12 @@ def _wrong_type(wanted: str, yours: Any, what: str) -> Fault:
 
 
 def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
     if isinstance(value, Foreign):
         return value.text
     if isinstance(value, Outline | Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
-    if value is None:
-        return "None"
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 

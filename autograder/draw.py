@@ -24,6 +24,10 @@ class Draw:
         """Normally distributed numbers."""
         return torch.from_numpy(np.asarray(mean + std * self._random.standard_normal(shape))).to(dtype)
 
+    def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Numbers from 0 up to 1."""
+        return torch.from_numpy(np.asarray(self._random.random_sample(shape))).to(dtype)
+
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
         """int64 numbers from `low` to `high`, both included."""
         return torch.from_numpy(np.asarray(self._random.randint(low, high + 1, size=shape, dtype=np.int64)))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from html import escape
 
 import torch
-from drawsvg import Drawing
-from torch import Tensor
 
-from autograder.drawing import grid, side_by_side
+from autograder.drawing import expected_yours_difference
 from autograder.report import Fault, Picture, Report, Verdict, summary
 
 GREEN, ORANGE, GREY = "#009E73", "#D55E00", "#8A8A8A"
@@ -76,17 +74,14 @@ def draw(picture: Picture) -> str:
     rows = range(picture.first_row, picture.first_row + height) if picture.rows else None
     columns = range(picture.first_column, picture.first_column + width)
 
-    def panel(matrix: Tensor, title: str, differs: Tensor | None = None) -> Drawing:
-        return grid(matrix, rows, columns, title, picture.rows, picture.columns, differs)
-
-    panels = [panel(picture.expected, "expected"), panel(picture.yours, "yours", picture.differs)]
-    if picture.expected.dtype == torch.bool:
-        panels.append(panel(torch.zeros_like(picture.differs), "difference", picture.differs))
+    figure = expected_yours_difference(
+        picture.expected, picture.yours, rows, columns, picture.rows, picture.columns, picture.differs
+    )
     part = "A part of the result" if picture.part else "The result"
     where = f" at {picture.where}" if picture.where else ""
     filled = "filled is True; " if picture.expected.dtype == torch.bool else ""
     caption = escape(f"{part}{where}: {filled}framed where it differs.")
-    return f'{side_by_side(panels).as_svg()}<div style="opacity:.75;font-size:90%">{caption}</div>'
+    return f'{figure.as_svg(header="")}<div style="opacity:.75;font-size:90%">{caption}</div>'
 
 
 def _prose(text: str) -> str:

@@ -8,12 +8,20 @@ from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.compare import compare
+from autograder.effects import changed_fault, memory_fault
 from autograder.key import ExerciseKey
 from autograder.report import Fault, Report, Stage, Verdict
+from autograder.state import compare_state
 
 # A loop over an axis runs several instructions for each element; a right answer that halves or doubles runs its loop a
 # few times more. Two for each element lies between.
 STEPS_FOR_EACH = 2
+STATE = (
+    "parameters",
+    "buffers",
+    "unsaved buffers",
+    "zero weights",
+)  # what a module is made of: judged before what it does
 
 
 def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
@@ -46,33 +54,64 @@ def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_al
     """The first fault of one answer, or None where it is right. To raise is right only for one that also returns."""
     if answer.outcome != "returned":
         asked = case["raises"] and case["raises"] in answer.raised
-        return None if asked and not raises_always else _not_returned(case, answer)
+        if asked and not raises_always:
+            return changed_fault(answer)
+        return _state_fault(key, case["expected"], answer.results) or _not_returned(case, answer)
     if case["raises"]:
         came = ", ".join(f"{value!r}" for value in answer.results.values())
         headline = f"On these inputs a {case['raises']} should be raised; yours returned."
         return Fault(Stage.RAN, headline, f"raise {case['raises']}", came[:200])
-    for name, expected in case["expected"].items():
-        described = key.returns if name == "result" else None
-        fault = compare(expected, answer.results.get(name), described, f"the {name}")
+    return (
+        _state_fault(key, case["expected"], answer.results)
+        or _results_fault(key, case["expected"], answer.results)
+        or changed_fault(answer)
+        or memory_fault(case, answer)
+    )
+
+
+def _state_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str, Any]) -> Fault | None:
+    """What a module is made of: known where it could be built, and told before what it does."""
+    if "zero weights" not in expected or "parameters" not in results:
+        return None
+    return compare_state(expected, results, key.described)
+
+
+def _results_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str, Any]) -> Fault | None:
+    for name in (name for name in expected if name not in STATE):
+        wanted, came = expected[name], results.get(name)
+        if name.startswith("gradient of ") and wanted is not None and came is None:
+            headline = f"No gradient reaches {name.removeprefix('gradient of ')}."
+            look = "detach(), .data, item() and torch.no_grad() cut the way back, and so does torch.tensor(...)."
+            return Fault(Stage.GRADIENTS, headline, "a gradient", "none", look)
+        if name.startswith("buffers in the graph") and came and not wanted:
+            headline = f"The buffer `{came[0]}` still hangs on the graph that it was computed in."
+            look = "detach() or torch.no_grad() gives the numbers alone; otherwise each step keeps all those before it."
+            return Fault(
+                Stage.GRADIENTS, headline, "a tensor without history", "a tensor that requires a gradient", look
+            )
+        if name.startswith("calls of ") and wanted != came:
+            called = name.removeprefix("calls of ")
+            headline = f"`{called}`: its hooks saw {came} calls; {wanted} was expected."
+            look = "A module is called like a function, inner(x). Its hooks do not see a call of inner.forward(x)."
+            return Fault(Stage.SIDE_EFFECTS, headline, str(wanted), str(came), look)
+        fault = compare(wanted, came, key.described(name), f"the {name}")
         if fault is not None:
-            return fault
-    if answer.changed:
-        headline = f"Your function changed its input `{answer.changed[0]}` in place."
-        look = "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor."
-        return Fault(Stage.SIDE_EFFECTS, headline, "the input as it was", "other values in it", look)
+            return replace(fault, stage=Stage.GRADIENTS) if name.startswith("gradient of ") else fault
     return None
 
 
 def recognise(key: ExerciseKey, cases: Sequence[Answer]) -> str:
     """The sentence of the misconception that the answers equal on every case, or "" where there is none."""
     for misconception in key.misconceptions:
-        if all(_same(m, a) for m, a in zip(misconception["answers"], cases, strict=True)):
+        if all(map(_same, misconception["answers"], cases, key.cases)):
             return str(misconception["sentence"])
     return ""
 
 
-def _same(wrong: Answer, answer: Answer) -> bool:
+def _same(wrong: Answer, answer: Answer, case: dict[str, Any]) -> bool:
     if wrong.outcome != answer.outcome or wrong.changed != answer.changed or wrong.raised != answer.raised:
+        return False
+    if (memory_fault(case, wrong) is None) != (memory_fault(case, answer) is None):
         return False
     return compare(wrong.results, answer.results) is None
 
@@ -86,13 +125,16 @@ def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
             return Fault(
                 Stage.CALLABLE,
                 f"There is no `{key.name}` in this notebook.",
-                f"def {key.signature}",
+                key.heading,
                 "nothing of that name",
                 answers.detail or look,
             )
         case "not callable":
             headline = f"`{key.name}` is {answers.detail}, not a function."
-            return Fault(Stage.CALLABLE, headline, f"def {key.signature}", answers.detail)
+            return Fault(Stage.CALLABLE, headline, key.heading, answers.detail)
+        case "not a class":
+            headline = f"`{key.name}` is {answers.detail}, not a class."
+            return Fault(Stage.CALLABLE, headline, f"class {key.name}(nn.Module)", answers.detail)
         case "signature":
             headline = f"`{key.name}` cannot be called with the parameters of the stub."
             yours = f"{key.name}{answers.detail}"

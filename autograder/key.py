@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from autograder.authoring import Candidate, Exercise, Lesson
 from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
-from autograder.values import pack, unpack
+from autograder.plans import Plan
+from autograder.values import Foreign, pack, unpack
 
-FORMAT = 1
+FORMAT = 2
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
 
@@ -32,8 +33,9 @@ LOOP_SIZES = (8, 264)
 class ExerciseKey:
     """One exercise's part of a key.
 
-    `cases` hold `label`, `probe`, `arguments`, `raises` and `expected`; `misconceptions` hold `name`, `sentence` and
-    their `answers` on every case; `parameters` and `returns` are as `axes` describes them.
+    `cases` hold `label`, `probe`, `arguments`, `raises`, `memory`, `contiguous` and `expected`; `misconceptions` hold
+    `name`, `sentence` and their `answers` on every case; `parameters`, `forward`, `returns` and the module's own
+    `tensors` are as `axes` describes them.
     """
 
     name: str
@@ -42,7 +44,9 @@ class ExerciseKey:
     needs: list[str]
     forbids: list[str]
     parameters: list[dict[str, Any]]
+    forward: list[dict[str, Any]] | None
     returns: Any
+    tensors: dict[str, Any]
     cases: list[dict[str, Any]]
     misconceptions: list[dict[str, Any]]
     loop_axis: str
@@ -54,6 +58,11 @@ class ExerciseKey:
         return f"{self.name}({', '.join(parameter['written'] for parameter in self.parameters)})"
 
     @property
+    def heading(self) -> str:
+        """The first line of its definition: `def causal_mask(length)`, `class Affine(nn.Module)`."""
+        return f"def {self.signature}" if self.forward is None else f"class {self.name}(nn.Module)"
+
+    @property
     def loop_sizes(self) -> tuple[int, int]:
         """The sizes of the axis that must not be looped over."""
         return LOOP_SIZES
@@ -62,7 +71,13 @@ class ExerciseKey:
     def question(self) -> Question:
         """What a candidate's process may see: no expected result, no misconception."""
         shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
-        return Question(self.name, self.parameters, shown, self.loop)
+        return Question(self.name, self.parameters, shown, self.loop, self.forward)
+
+    def described(self, result: str) -> Any:
+        """The axes of a named result: those of what it is the gradient of, say; None where none are known."""
+        subject = re.sub(r" (in|after) call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
+        inputs = {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
+        return {"result": self.returns, **inputs, **self.tensors}.get(subject)
 
 
 @dataclass(frozen=True)
@@ -93,16 +108,15 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
     cases = [
         {
             "label": case.label,
-            "probe": case.probe,
-            "arguments": case.arguments(Draw(seed, exercise.name, case.label)),
+            **_tried(case.arguments(Draw(seed, exercise.name, case.label)), case.probe),
             "raises": case.raises,
+            "memory": exercise.memory if case.memory is None else case.memory,
+            "contiguous": exercise.contiguous,
         }
         for case in exercise.cases
     ]
-    loop = []
-    if exercise.loop_arguments is not None:
-        loop = [exercise.loop_arguments(Draw(seed, exercise.name, f"size {size}"), size) for size in LOOP_SIZES]
-    question = Question(exercise.name, parameters, cases, loop)
+    forward = axes.forward_of(reference)
+    question = Question(exercise.name, parameters, cases, _loop(exercise, seed), forward)
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
         case["expected"] = _expected(exercise, case, answer)
     return ExerciseKey(
@@ -112,23 +126,40 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         needs=list(exercise.needs),
         forbids=list(exercise.forbids),
         parameters=parameters,
+        forward=forward,
         returns=axes.returns(reference),
+        tensors=axes.tensors_of(reference),
         cases=cases,
         misconceptions=[
             {"name": item.name, "sentence": item.sentence, "answers": _answers(item.candidate, question).cases}
             for item in exercise.misconceptions
         ],
         loop_axis=exercise.loop_axis or "",
-        loop=loop,
+        loop=question.loop,
     )
 
 
+def _loop(exercise: Exercise, seed: int) -> list[dict[str, Any]]:
+    if exercise.loop_arguments is None:
+        return []
+    drawn = [exercise.loop_arguments(Draw(seed, exercise.name, f"size {size}"), size) for size in LOOP_SIZES]
+    return [_tried(arguments) for arguments in drawn]
+
+
+def _tried(arguments: dict[str, Any], probe: str = "call") -> dict[str, Any]:
+    """Arguments with the probe for them: a plan is for the probe "module" alone."""
+    return {"probe": "module" if isinstance(arguments, Plan) else probe, "arguments": arguments}
+
+
 def _answers(candidate: Candidate, question: Question) -> Answers:
-    answers = collect(candidate, Question(question.name, question.parameters, question.cases))
+    answers = collect(candidate, replace(question, loop=[]))
     if answers.problem:
         raise LessonProblem(f"{question.name}: {candidate.__name__}{answers.detail} cannot be called on the cases.")
     # where the author's code failed, and what it printed, is of no use to a learner
-    plain = [Answer(a.outcome, a.results, a.raised, changed=a.changed) for a in answers.cases]
+    plain = [
+        Answer(a.outcome, a.results, a.raised, changed=a.changed, shares=a.shares, contiguous=a.contiguous)
+        for a in answers.cases
+    ]
     failed = next((a for a in answers.cases if a.outcome == "out of time"), None)
     if failed is not None:
         raise LessonProblem(f"{question.name}: {candidate.__name__} is {failed.message}.")
@@ -141,10 +172,22 @@ def _expected(exercise: Exercise, case: dict[str, Any], answer: Answer) -> dict[
             raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference does not raise {case['raises']}.")
         return {}
     if answer.outcome != "returned":
-        raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference raised {answer.raised[:1]}.")
+        raise LessonProblem(
+            f"{exercise.name} on {case['label']!r}: the reference raised {answer.raised[:1]}: {answer.message}"
+        )
     if answer.changed:
         raise LessonProblem(f"{exercise.name} on {case['label']!r}: the reference changes its input {answer.changed}.")
+    foreign = next((name for name, value in answer.results.items() if _is_no_data(value)), None)
+    if foreign is not None:
+        raise LessonProblem(
+            f"{exercise.name} on {case['label']!r}: the reference's {foreign} is {answer.results[foreign].text}."
+        )
     return answer.results
+
+
+def _is_no_data(value: Any) -> bool:
+    """A meta tensor is no data either, but tells its shape, and is asked for where a network is too large to be run."""
+    return isinstance(value, Foreign) and not value.text.startswith("a meta tensor")
 
 
 def to_bytes(key: Key) -> bytes:

@@ -1,25 +1,178 @@
 """Probes: how a candidate is tried on a case. To add a kind, write a function and put it into `PROBES`.
 
-A probe takes the candidate, its parameters' names in order, and a case's arguments; it returns named results.
+A probe takes the candidate, the names of its parameters, and a case's arguments; it yields named results one by one, so
+that those before an exception are known, and none is overwritten by what comes later.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
+from autograder.dropout import SteadyDropout
+from autograder.recipes import counted_calls, fill, unwatched
+from autograder.values import Foreign
+
 Candidate = Callable[..., Any]
-Probe = Callable[[Candidate, Sequence[str], dict[str, Any]], dict[str, Any]]
 
 
-def call(candidate: Candidate, parameters: Sequence[str], arguments: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Names:
+    """The names of the parameters of a function, or of a class and of its `forward`, in order."""
+
+    call: Sequence[str]
+    forward: Sequence[str] = field(default_factory=list)
+
+
+Results = Iterator[tuple[str, Any]]
+Probe = Callable[[Candidate, Names, dict[str, Any]], Results]
+
+
+def call(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Results:
     """Call the candidate once; its only result is named `result`."""
-    positional, by_name = as_called(candidate, parameters, arguments)
-    return {"result": candidate(*positional, **by_name)}
+    positional, by_name = as_called(candidate, names.call, arguments)
+    yield "result", candidate(*positional, **by_name)
 
 
-PROBES: dict[str, Probe] = {"call": call}
+def gradients(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Results:
+    """Call the candidate and differentiate: the `result`, and the `gradient of x` for each floating-point input."""
+    inputs = {name: value for name, value in arguments.items() if _is_floating(value)}
+    for value in inputs.values():
+        value.requires_grad_()
+    positional, by_name = as_called(candidate, names.call, arguments)
+    result = candidate(*positional, **by_name)
+    yield "result", result
+    yield from _differentiated(result, inputs)
+
+
+def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Results:
+    """Build a module and follow a plan (see `plans`).
+
+    Results: `parameters` (shapes by name), `buffers` (persistent ones, as they are at first), `unsaved buffers` and
+    `zero weights` (names of the others, and of matrices that are zero at first), and for each call `result`,
+    `gradient of x`, `buffer mean`, `buffers in the graph` (names of those that require a gradient) and `calls of
+    inner`, with `in call 2` or `after call 2` behind it where there are several.
+    """
+    build = arguments["build"]
+    positional, by_name = as_called(candidate, names.call, by_their_names(names.call, build))
+    device = torch.device(arguments.get("device", "cpu"))
+    with device:
+        built = candidate(*positional, **by_name)
+    if not isinstance(built, nn.Module):
+        kind = type(built).__name__
+        yield "parameters", Foreign(kind, f"not a module but an object of type {kind}")
+        return
+    parameters = dict(built.named_parameters())
+    yield "parameters", {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    yield "buffers", _persistent_buffers(built)
+    yield "unsaved buffers", [name for name, _ in built.named_buffers() if name not in built.state_dict()]
+    yield (
+        "zero weights",
+        [name for name, value in parameters.items() if value.dim() > 1 and not (value.is_meta or value.any())],
+    )
+    fill(built)
+    several, number = sum("positional" in step for step in arguments["steps"]) > 1, 0
+    for step in arguments["steps"]:
+        match step["do"]:
+            case "train" | "eval":
+                built.train(step["do"] == "train")
+            case "to":
+                built.to(step["dtype"])
+            case _:
+                number += 1
+                step = {**step, "positional": [_on(device, value) for value in step["positional"]]}
+                for name, value in _call_module(built, names, step):
+                    when = "after" if name.startswith("buffer") else "in"
+                    yield f"{name} {when} call {number}" if several else name, value
+
+
+PROBES: dict[str, Probe] = {"call": call, "gradients": gradients, "module": module}
+
+
+def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> Results:
+    """Call a built module as a step says."""
+    inputs = {name: value for name, value in by_their_names(names.forward, step).items() if _is_floating(value)}
+    differentiate = step["do"] == "differentiate"
+    for value in inputs.values() if differentiate else []:
+        value.requires_grad_()
+    with SteadyDropout():
+        result = built(*step["positional"], **step["keywords"])
+    yield "result", result
+    if differentiate:
+        trained = {name: value for name, value in built.named_parameters() if value.requires_grad}
+        yield from _differentiated(result, {**inputs, **trained})
+    for name, value in _persistent_buffers(built).items():
+        yield f"buffer {name}", value
+    yield "buffers in the graph", [name for name, value in built.named_buffers() if value.requires_grad]
+    for name, count in counted_calls(built).items():
+        yield f"calls of {name or 'the module'}", count
+
+
+def _persistent_buffers(built: nn.Module) -> dict[str, Tensor]:
+    parameters = {name for name, _ in built.named_parameters(remove_duplicate=False)}
+    return {name: value for name, value in built.state_dict().items() if name not in parameters}
+
+
+def _differentiated(result: Any, inputs: dict[str, Tensor]) -> Results:
+    """The gradient of each input, of a weighted sum of all that was returned; None where none arrives."""
+    found: Sequence[Any] = [None] * len(inputs)
+    try:
+        with unwatched():
+            terms = [_weighted_sum(tensor) for tensor in _tensors(result) if tensor.requires_grad]
+            if terms:
+                found = torch.autograd.grad(terms, list(inputs.values()), allow_unused=True)
+    except RuntimeError as error:
+        message = str(error).partition(". ")[0]
+        found = [Foreign("error", f"an error ({message})")] * len(inputs)
+    for name, value in zip(inputs, found, strict=True):
+        yield f"gradient of {name}", value
+
+
+def _weighted_sum(tensor: Tensor) -> Tensor:
+    """Weights that all differ, so that no error of a gradient cancels."""
+    weights = torch.arange(tensor.numel(), dtype=torch.float64).mul(0.7).add(0.3).cos()
+    return (tensor * weights.view(tensor.shape).to(tensor.dtype)).sum()
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if _is_floating(value):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+
+
+def _on(device: torch.device, value: Any) -> Any:
+    return value.to(device) if isinstance(value, Tensor) and device.type == "meta" else value
+
+
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def inputs_of(names: Names, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The values that a candidate is called with on a case, by name: those that it must not change."""
+    if "steps" not in arguments:
+        return arguments
+    calls = [by_their_names(names.forward, step) for step in arguments["steps"] if "positional" in step]
+    return {
+        f"{name} in call {number}" if len(calls) > 1 else name: value
+        for number, inputs in enumerate(calls, 1)
+        for name, value in inputs.items()
+    }
+
+
+def by_their_names(names: Sequence[str], step: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a plan's step, those given by position under their parameters' names."""
+    known = [*names, *(f"argument {number}" for number in range(len(names), len(step["positional"])))]
+    return {**dict(zip(known, step["positional"], strict=False)), **step["keywords"]}
 
 
 def as_called(

@@ -17,14 +17,16 @@ class Stage(IntEnum):
     CALLABLE = 1
     SIGNATURE = 2
     FORBIDDEN = 3
-    RAN = 4
-    TYPE = 5
-    DTYPE = 6
-    AXES = 7
-    SIZES = 8
-    VALUES = 9
-    SIDE_EFFECTS = 10
-    LOOPS = 11
+    STATE = 4
+    RAN = 5
+    TYPE = 6
+    DTYPE = 7
+    AXES = 8
+    SIZES = 9
+    VALUES = 10
+    GRADIENTS = 11
+    SIDE_EFFECTS = 12
+    LOOPS = 13
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import safetensors.torch
@@ -40,6 +40,29 @@ class Outline:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """A module as data: its class's `name`, and what it is built with.
+
+    The name is one of torch.nn or of `recipes.SPECIMENS`; of an `own` one it is a name in the candidate's own notebook.
+    `frozen` names parameters that are not trained, `hooked` submodules that carry a forward hook from the start ("" is
+    the module itself).
+    """
+
+    name: str
+    arguments: list[Any] = field(default_factory=list)
+    frozen: list[str] = field(default_factory=list)
+    hooked: list[str] = field(default_factory=list)
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Own:
+    """Something that the candidate's own notebook defines, by its name: a block that a network is built from, say."""
+
+    name: str
+
+
 def record(value: object) -> Any:
     """A copy of `value` as data: tensors detached and on the CPU, whatever is not data as `Foreign`."""
     return _record(value, DEEPEST, [MOST_LEAVES])
@@ -49,7 +72,7 @@ def _record(value: object, depth: int, leaves: list[int]) -> Any:
     leaves[0] -= 1
     if leaves[0] < 0 or depth < 0:
         return Foreign(_type_name(value), "more values than an answer can hold")
-    if value is None or isinstance(value, bool | torch.dtype | Foreign | Outline):
+    if value is None or isinstance(value, bool | torch.dtype | Foreign | Outline | Recipe | Own):
         return value
     if isinstance(value, Tensor):
         return _record_tensor(value)
@@ -103,8 +126,15 @@ def clone(value: Any) -> Any:
 
 
 def _clone_with_strides(value: Tensor) -> Tensor:
-    copy = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
-    return copy.copy_(value)
+    if value.is_contiguous():
+        return value.clone()
+    return _memory(value).as_strided(value.shape, value.stride())
+
+
+def _memory(value: Tensor) -> Tensor:
+    """A copy of the memory that a tensor walks over, what it skips included, as one axis."""
+    span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
+    return torch.as_strided(value, (span,), (1,)).clone()
 
 
 def identical(a: Any, b: Any) -> bool:
@@ -148,8 +178,7 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
         if value.is_contiguous():
             tensors[name] = value.clone()  # safetensors refuses tensors that share memory
             return {"tensor": name}
-        span = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride(), strict=True))
-        tensors[name] = torch.as_strided(value, (span,), (1,)).clone()
+        tensors[name] = _memory(value)
         return {"tensor": name, "shape": list(value.shape), "strides": list(value.stride())}
     if isinstance(value, tuple):
         return {"tuple": [_encode(item, tensors) for item in value]}
@@ -161,6 +190,10 @@ def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {"dtype": str(value).removeprefix("torch.")}
     if isinstance(value, Foreign):
         return {"foreign": [value.kind, value.text]}
+    if isinstance(value, Recipe):
+        return {"recipe": [value.name, _encode(value.arguments, tensors), value.frozen, value.hooked, value.own]}
+    if isinstance(value, Own):
+        return {"own": value.name}
     if isinstance(value, Outline):
         return {"outline": [str(value.dtype).removeprefix("torch."), list(value.shape)]}
     return value
@@ -183,6 +216,10 @@ def _decode(value: Any, tensors: dict[str, Tensor]) -> Any:
             return _dtype(name)
         case "foreign", [kind, text]:
             return Foreign(str(kind), str(text))
+        case "recipe", [name, arguments, frozen, hooked, own]:
+            return Recipe(str(name), _decode(arguments, tensors), list(frozen), list(hooked), bool(own))
+        case "own", name:
+            return Own(str(name))
         case "outline", [name, shape]:
             return Outline(_dtype(name), tuple(int(size) for size in shape))
     raise ValueError(f"unknown form {list(value)}")

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
+from torch.nn import Module
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 
@@ -40,11 +42,26 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 class Calls(TorchFunctionMode):
-    """Counts the torch functions that are called within, by their last name, so that no alias hides one."""
+    """Counts the torch functions and modules that are called within, by their last name, so that no alias hides one.
+
+    A module counts under its class and the classes of torch that it inherits from.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Calls:
+        self._hook = register_module_forward_pre_hook(self._count_module)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        self._hook.remove()
+
+    def _count_module(self, module: Module, _: Any) -> None:
+        self.counts.update(kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith("torch."))
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
@@ -111,14 +128,17 @@ class Capped(io.TextIOBase):
 
 
 def names_used(candidate: Any) -> set[str]:
-    """The names that a candidate's code mentions, and that of the learner's own functions it calls.
+    """The names that a candidate's code mentions, and that of the learner's own functions it calls; for a class also
+    those of torch's classes that it inherits from.
 
     A look at the code sees what no mode does: functions that torch handles without its own dispatch.
     """
     namespace = namespace_of(candidate)
-    found: set[str] = set()
+    kinds = candidate.__mro__ if isinstance(candidate, type) else ()
+    found = {kind.__name__ for kind in kinds if kind.__module__.startswith("torch.")}
     seen: set[CodeType] = set()
-    waiting = list(_code_of(candidate))
+    inherited = [kind for kind in kinds if not kind.__module__.startswith(("torch.", "builtins"))]
+    waiting = [code for each in (candidate, *inherited) for code in _code_of(each)]
     while waiting:
         code = waiting.pop()
         if code in seen:
@@ -147,7 +167,9 @@ def _code_of(value: Any) -> Iterator[CodeType]:
 
 def namespace_of(candidate: Any) -> dict[str, Any] | None:
     """The global names of the code that a candidate was written in; None for one not written in Python."""
-    function = getattr(candidate, "forward", candidate)
+    methods = vars(candidate).values() if isinstance(candidate, type) else ()
+    function = next((method for method in methods if isinstance(method, FunctionType)), candidate)
+    function = getattr(function, "forward", function)
     for _ in range(10):  # a decorated function is wrapped, a partial one keeps the original in .func
         inner = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
         if inner is None:

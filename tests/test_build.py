@@ -135,3 +135,17 @@ def test_run_all_goes_on_past_an_exercise_that_is_not_done() -> None:
 def test_loading_a_lesson_runs_none_of_its_checks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load_lesson(COURSE.solutions / NAME)
     assert capsys.readouterr().out == ""
+
+
+def test_a_built_lesson_shows_the_first_frame_of_what_can_be_moved(course: Course) -> None:
+    text = course.lessons / "03_doubling.md"
+    text.write_text(
+        "```python\nfrom autograder.drawing import explore_windows\n\nexplore_windows(height=3, width=4)\n```\n"
+    )
+    course.build()
+    notebook = json.loads(course.lesson_notebook("03_doubling").read_text(encoding="utf-8"))
+    frame, controls = notebook["cells"][0]["outputs"]
+    assert "output 1 × 2" in "".join(frame["data"]["image/svg+xml"])
+    assert "".join(frame["data"]["text/plain"]).startswith("input 3 × 4")
+    assert controls["data"] == {"text/plain": ["(In a running notebook there are controls here.)"]}
+    assert "widgets" not in notebook["metadata"]

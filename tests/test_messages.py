@@ -168,6 +168,7 @@ def test_right_answers_have_no_fault(expected: Any, yours: Any) -> None:
         ({"a": 1}, {}, "The result has no 'a'."),
         ({"a": 1}, {"a": 1, "b": 2}, "The result has a 'b' too many."),
         ({"a": (1, 2)}, {"a": (2, 1)}, "“a” is not what was expected."),
+        ({"a": ((1, 2), "view")}, {"a": ((1, 2), "copy")}, "“a”[1] is not what was expected."),
         ((torch.ones(2), torch.ones(3)), (torch.ones(2),), "The result has 1 part; 2 were expected."),
         (
             (torch.ones(2), torch.ones(3)),

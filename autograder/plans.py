@@ -1,0 +1,49 @@
+"""Plans: what is done with a module in one case, as data.
+
+`built(3, momentum=0.2).call(x).eval().differentiate(y)` builds the module, fills its weights, calls it, and so on.
+In training dropout drops the same places for everyone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+class Plan(dict[str, Any]):
+    """The arguments of a case of the probe "module": what to `build` with, and the `steps` that follow."""
+
+    def call(self, *positional: Any, **keywords: Any) -> Plan:
+        """Call the module; its result is judged, and its buffers afterwards."""
+        return self._then("call", positional=list(positional), keywords=keywords)
+
+    def differentiate(self, *positional: Any, **keywords: Any) -> Plan:
+        """Call the module and differentiate: the gradients of its inputs and of its parameters are judged too."""
+        return self._then("differentiate", positional=list(positional), keywords=keywords)
+
+    def train(self) -> Plan:
+        """Set training mode, in which modules begin."""
+        return self._then("train")
+
+    def eval(self) -> Plan:
+        """Set evaluation mode."""
+        return self._then("eval")
+
+    def to(self, dtype: torch.dtype) -> Plan:
+        """Convert parameters and buffers."""
+        return self._then("to", dtype=dtype)
+
+    def meta(self) -> Plan:
+        """Build on the meta device, where tensors have shapes and no numbers: for networks too large to be filled."""
+        self["device"] = "meta"
+        return self
+
+    def _then(self, do: str, **more: Any) -> Plan:
+        self["steps"].append({"do": do, **more})
+        return self
+
+
+def built(*positional: Any, **keywords: Any) -> Plan:
+    """A plan that begins with building the module."""
+    return Plan(build={"positional": list(positional), "keywords": keywords}, steps=[])

@@ -1,0 +1,480 @@
+"""Exercises whose answer is a module, or that are given one: what the probes see, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from autograder import text
+from autograder.answers import collect
+from autograder.authoring import Exercise, Lesson, built, load_lesson, recipe
+from autograder.judge import judge
+from autograder.key import Key, make_key
+from autograder.plans import Plan
+from autograder.recipes import fill, made
+from autograder.report import Report, Stage
+from autograder.values import Recipe, identical, pack, unpack
+
+REFERENCE = """
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Scale(nn.Module):
+    weight: Float[Tensor, "d_out d_in"]
+    count: Float[Tensor, "d_in"]
+
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(d_out, d_in))
+        self.register_buffer("count", torch.zeros(d_in))
+        self.eps = eps
+
+    def forward(self, x: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch d_out"]:
+        if self.training:
+            self.count = self.count + x.detach().sum(dim=0)
+        return x @ self.weight.T + self.eps
+
+
+def rows_of(x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
+    return x[:, :2]
+
+
+def doubled(x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
+    return 2 * x.clone()
+
+
+def same(x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
+    return x.clone()
+
+
+def turned(x: Float[Tensor, "batch feature"]) -> Float[Tensor, "feature batch"]:
+    return x.T.contiguous()
+
+
+def parts_of(module: nn.Module) -> int:
+    return len(list(module.children()))
+
+
+class Block(nn.Module):
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(d, d)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        return self.dropout(self.linear(x).relu())
+
+
+class Tower(nn.Module):
+    def __init__(self, block: type[nn.Module], d: int, depth: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*[block(d) for _ in range(depth)])
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        return self.blocks(x)
+"""
+
+CHECKS = """
+from autograder.authoring import Exercise, Own, built, recipe
+
+block = Exercise("Block")
+tower = Exercise("Tower", needs=["Block"])
+scale = Exercise("Scale", forbids=["Linear"])
+rows_of = Exercise("rows_of", memory="view")
+doubled = Exercise("doubled")
+same = Exercise("same", memory="copy")
+turned = Exercise("turned", contiguous=True)
+parts_of = Exercise("parts_of")
+
+@scale.case("one call")
+def _(draw):
+    return built(3, 2).differentiate(draw.normal(4, 3))
+
+@scale.case("two calls, then evaluation")
+def _(draw):
+    return built(2, 5, eps=0.25).call(draw.normal(3, 2)).call(draw.normal(1, 2)).eval().call(draw.normal(6, 2))
+
+@scale.case("double precision")
+def _(draw):
+    import torch
+    return built(2, 3).to(torch.float64).call(draw.normal(3, 2, dtype=torch.float64))
+
+@block.case("training and evaluation")
+def _(draw):
+    return built(6).differentiate(draw.normal(5, 6)).eval().call(draw.normal(2, 6))
+
+@tower.case("two blocks of one's own")
+def _(draw):
+    return built(Own("Block"), 4, 2).call(draw.normal(3, 4))
+
+@tower.case("too large to be filled")
+def _(draw):
+    return built(Own("Block"), 30_000, 4).meta().call(draw.normal(1, 1).expand(2, 30_000))
+
+@rows_of.case("a matrix")
+def _(draw):
+    return {"x": draw.normal(3, 4)}
+
+@doubled.case("with gradients", probe="gradients")
+def _(draw):
+    return {"x": draw.normal(3, 4)}
+
+@same.case("a matrix")
+def _(draw):
+    return {"x": draw.normal(3, 4)}
+
+@turned.case("a matrix")
+def _(draw):
+    return {"x": draw.normal(3, 4)}
+
+@parts_of.case("three")
+def _(draw):
+    parts = [recipe("Linear", 2, 3), recipe("Tied", 4), recipe("ReLU")]
+    return {"module": recipe("Sequential", *parts, hooked=["0"])}
+"""
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    return make_key(lesson_in(tmp_path_factory.mktemp("solutions") / "91_modules", REFERENCE, CHECKS))
+
+
+def lesson_in(folder: Path, reference: str, checks: str) -> Lesson:
+    folder.mkdir()
+    (folder / f"{folder.name}.py").write_text(reference)
+    (folder / "checks.py").write_text(checks)
+    return load_lesson(folder)
+
+
+def report_on(key: Key, name: str, candidate: Any) -> Report:
+    part = key.exercise(name)
+    return judge(part, collect(candidate, part.question))
+
+
+def told(report: Report) -> str:
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    return report.first_failure.fault.headline
+
+
+class Right(nn.Module):
+    """Other parameter names, other initial weights, another order, a buffer of its own: right all the same."""
+
+    def __init__(self, inputs: int, outputs: int, offset: float = 0.5) -> None:
+        super().__init__()
+        self.offset = offset
+        self.register_buffer("mine", torch.ones(1))
+        self.count = nn.Buffer(torch.zeros(inputs))
+        self.weight = nn.Parameter(torch.rand(outputs, inputs))
+
+    def forward(self, batch: Tensor) -> Tensor:
+        if self.training:
+            with torch.no_grad():
+                self.count += batch.sum(0)
+        return torch.einsum("bi,oi->bo", batch, self.weight) + self.offset
+
+
+class Turned(Right):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, eps)
+        self.weight = nn.Parameter(torch.rand(d_in, d_out))
+
+
+class Renamed(nn.Module):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.rand(d_out, d_in))
+
+
+class Hidden(Right):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, eps)
+        del self.weight
+        self.weight = torch.rand(d_out, d_in)  # type: ignore[assignment]
+
+
+class TooMany(Right):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, eps)
+        self.bias = nn.Parameter(torch.rand(d_out))
+
+
+class Zero(Right):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, eps)
+        nn.init.zeros_(self.weight)
+
+
+class CountTrained(Right):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, eps)
+        del self.count
+        self.count = nn.Parameter(torch.zeros(d_in))  # type: ignore[assignment]
+
+
+class CountNotSaved(Right):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, eps)
+        self.count = nn.Buffer(torch.zeros(d_in), persistent=False)
+
+
+class CountStartsAtOne(Right):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, eps)
+        self.count += 1
+
+
+class CutOff(Right):
+    def forward(self, batch: Tensor) -> Tensor:
+        return super().forward(batch.detach())
+
+
+class Stubborn(Right):
+    def forward(self, batch: Tensor) -> Tensor:
+        self.count = self.count + batch.detach().sum(0)
+        return batch @ self.weight.T + self.offset
+
+
+class Hoarding(Right):
+    def forward(self, batch: Tensor) -> Tensor:
+        if self.training:
+            self.count = self.count + batch.sum(0)
+        return batch @ self.weight.T + self.offset
+
+
+class OutOfDtype(Right):
+    def forward(self, batch: Tensor) -> Tensor:
+        super().forward(batch)
+        return (batch @ self.weight.T).float() + self.offset
+
+
+class WritesIntoItsInput(Right):
+    def forward(self, batch: Tensor) -> Tensor:
+        result = super().forward(batch)
+        if not batch.requires_grad:  # its gradients are right
+            batch += 1
+        return result
+
+
+class InTwoAxesOnly(nn.Linear):
+    def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+        super().__init__(d_in, d_out, bias=False)
+
+
+def test_a_right_module_passes_whatever_its_style(key: Key) -> None:
+    report = report_on(key, "Scale", Right)
+    assert report.status == "passed", text.render(report)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "stage", "headline"),
+    [
+        (Turned, Stage.STATE, "The d_out and d_in axes are swapped in the parameter `weight`."),
+        (Renamed, Stage.STATE, "Your module has no parameter `weight`."),
+        (Hidden, Stage.STATE, "Your module has no parameter `weight`."),
+        (TooMany, Stage.STATE, "Your module has a parameter `bias` that is not asked for."),
+        (Zero, Stage.STATE, "The parameter `weight` is all zeros when the module is built."),
+        (CountTrained, Stage.STATE, "Your module has a parameter `count` that is not asked for."),
+        (CountNotSaved, Stage.STATE, "Your module has no buffer `count`."),
+        (
+            CountStartsAtOne,
+            Stage.STATE,
+            "3 of 3 values of the buffer `count` of a new module differ, the first at [d_in=0].",
+        ),
+        (CutOff, Stage.GRADIENTS, "No gradient reaches x."),
+        (
+            Stubborn,
+            Stage.VALUES,
+            "2 of 2 values of the buffer count after call 3 differ, the first at [d_in=0].",
+        ),
+        (Hoarding, Stage.GRADIENTS, "The buffer `count` still hangs on the graph that it was computed in."),
+        (OutOfDtype, Stage.DTYPE, "The result holds float32 values; float64 was expected."),
+        (WritesIntoItsInput, Stage.SIDE_EFFECTS, "Your function changed its input `x` in place, in call 1."),
+        (InTwoAxesOnly, Stage.FORBIDDEN, "Your code uses `Linear`, which this exercise forbids."),
+        (lambda d_in, d_out, eps=0.5: Right(d_in, d_out, eps), Stage.CALLABLE, "`Scale` is a function, not a class."),
+        (dict, Stage.STATE, "What your code builds is not a module but an object of type Scale."),
+        (nn.ReLU, Stage.SIGNATURE, "`Scale` cannot be called with the parameters of the stub."),
+    ],
+)
+def test_a_wrong_module_is_told_what_is_wrong_first(key: Key, candidate: Any, stage: Stage, headline: str) -> None:
+    if candidate is dict:
+        candidate = type("Scale", (dict,), {"__init__": lambda self, d_in, d_out, eps=0.5: None})
+    report = report_on(key, "Scale", candidate)
+    assert report.status == "failed"
+    assert told(report) == headline
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    assert report.first_failure.fault.stage is stage
+
+
+def test_what_a_module_is_made_of_is_told_even_where_its_forward_raises(key: Key) -> None:
+    assert told(report_on(key, "Scale", Renamed)) == "Your module has no parameter `weight`."
+
+
+def test_a_view_is_told_from_a_copy(key: Key) -> None:
+    assert report_on(key, "rows_of", lambda x: x.narrow(1, 0, 2)).status == "passed"
+    assert "it is a copy; a view of the input was asked for" in told(report_on(key, "rows_of", lambda x: x[:, [0, 1]]))
+    assert report_on(key, "doubled", lambda x: x + x).status == "passed"
+
+    class InTheInputsMemory(torch.autograd.Function):
+        @staticmethod
+        def forward(_: Any, x: Tensor) -> Tensor:
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(_: Any, *gradients: Tensor) -> Tensor:
+            return gradients[0]
+
+    assert "in the memory of `x`; a copy was asked for" in told(
+        report_on(key, "same", lambda x: InTheInputsMemory.apply(x))
+    )
+    assert report_on(key, "turned", lambda x: torch.stack(list(x), dim=1)).status == "passed"
+    assert "it is not contiguous" in told(report_on(key, "turned", lambda x: x.T))
+
+
+def test_gradients_of_a_function_are_compared(key: Key) -> None:
+    assert told(report_on(key, "doubled", lambda x: 2 * x.detach())) == "No gradient reaches x."
+    headline = told(report_on(key, "doubled", lambda x: x + x.detach()))
+    assert headline == "12 of 12 values of the gradient of x differ, the first at [batch=0, feature=0]."
+
+
+def test_a_module_that_is_given_is_left_as_it_was(key: Key) -> None:
+    def with_hooks(module: nn.Module) -> int:
+        module.register_forward_hook(lambda *_: None)
+        return 3
+
+    def in_evaluation(module: nn.Module) -> int:
+        return len(list(module.eval().children()))
+
+    def trained(module: nn.Module) -> int:
+        nn.init.ones_(next(module.parameters()))
+        return 3
+
+    assert report_on(key, "parts_of", lambda module: len(module)).status == "passed"
+    assert told(report_on(key, "parts_of", with_hooks)) == (
+        "Your code leaves other hooks on `module` than were there before."
+    )
+    assert (
+        told(report_on(key, "parts_of", in_evaluation)) == "Your code leaves `module` in another mode than it was in."
+    )
+    assert told(report_on(key, "parts_of", trained)) == "Your function changed its input `module` in place."
+
+
+def test_a_forbidden_module_is_seen_where_it_is_called(key: Key) -> None:
+    class Wrapper(Right):
+        def forward(self, batch: Tensor) -> Tensor:
+            getattr(nn, "Lin" + "ear")(2, 2)(torch.zeros(2))
+            return super().forward(batch)
+
+    assert told(report_on(key, "Scale", Wrapper)) == "Your code uses `Linear`, which this exercise forbids."
+
+
+def test_recipes_and_plans_cross_as_bytes() -> None:
+    inner = recipe("Sequential", recipe("Linear", 2, 3), recipe("ReLU"), frozen=["0.bias"], hooked=["1"])
+    plan = built(inner, factor=2.0).call(torch.ones(2)).to(torch.float16).eval()
+    assert identical(unpack(pack(plan)), dict(plan))
+    assert isinstance(plan, Plan)
+    module = made(inner, {})
+    assert isinstance(module, nn.Sequential)
+    assert not module[0].bias.requires_grad
+    assert len(module[1]._forward_hooks) == 1
+    assert isinstance(inner, Recipe)
+
+
+def test_weights_are_filled_by_name_and_shape_whatever_their_order() -> None:
+    class First(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.ones(3))
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.b, self.a = nn.Parameter(torch.rand(3)), nn.Parameter(torch.rand(2, 3))
+
+    assert identical(dict(fill(First()).state_dict()), {name: fill(Last()).state_dict()[name] for name in ("a", "b")})
+    assert fill(First()).get_parameter("b").std() > 0
+
+
+def test_a_stub_whose_init_is_not_written_is_not_attempted_and_one_whose_forward_is_not_says_so(key: Key) -> None:
+    class Stub(nn.Module):
+        def __init__(self, d_in: int, d_out: int, eps: float = 0.5) -> None:
+            super().__init__()
+            raise NotImplementedError
+
+    class Half(Right):
+        def forward(self, batch: Tensor) -> Tensor:
+            raise NotImplementedError
+
+    assert report_on(key, "Scale", Stub).status == "unattempted"
+    report = report_on(key, "Scale", Half)
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    assert report.first_failure.fault.yours == "it calls `forward`, which is not written yet"
+
+
+def test_an_exercise_that_wants_a_class_says_so_in_its_heading(key: Key) -> None:
+    assert key.exercise("Scale").heading == "class Scale(nn.Module)"
+    assert key.exercise("rows_of").heading == "def rows_of(x)"
+    assert Exercise("x").memory == ""
+
+
+class Block(nn.Module):
+    """A block with dropout, whose class attributes say what is done otherwise than asked."""
+
+    p = 0.5
+    before = False
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(d, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.before:
+            return self.linear(nn.functional.dropout(x, self.p, self.training)).relu()
+        return torch.dropout(self.linear(x).relu(), self.p, self.training)
+
+
+def test_dropout_drops_the_same_places_for_everyone_so_its_place_and_its_p_are_seen(key: Key) -> None:
+    assert report_on(key, "Block", Block).status == "passed"
+    for wrong in ({"p": 0.4}, {"p": 0.0}, {"before": True}):
+        report = report_on(key, "Block", type("Block", (Block,), wrong))
+        assert report.status == "failed", wrong
+        assert "values of the result in call 1 differ" in told(report)
+
+
+class Tower(nn.Module):
+    def __init__(self, block: type[nn.Module], d: int, depth: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([block(d) for _ in range(depth)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class ShortTower(Tower):
+    def __init__(self, block: type[nn.Module], d: int, depth: int) -> None:
+        super().__init__(block, d, min(depth, 2))
+
+
+def test_a_network_is_built_from_the_learners_own_block_and_its_size_is_seen_without_its_memory(key: Key) -> None:
+    report = report_on(key, "Tower", Tower)
+    assert report.status == "passed", text.render(report)
+    assert told(report_on(key, "Tower", ShortTower)) == "Your module has no parameter `blocks.2.linear.weight`."
+
+
+def test_a_block_that_is_missing_is_named(key: Key) -> None:
+    namespace: dict[str, Any] = {"nn": nn}
+    exec("class Tower(nn.Module):\n    def __init__(self, block, d, depth):\n        super().__init__()", namespace)
+    report = report_on(key, "Tower", namespace["Tower"])
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    assert "builds on your `Block`, which is not defined" in report.first_failure.fault.yours
