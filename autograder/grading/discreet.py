@@ -30,27 +30,44 @@ FOREIGN = re.compile(
     r"a NumPy array of shape \([\d, ]{0,40}\)|a [a-z_]{1,20} tensor of shape \([\d, ]{0,40}\)"
     r"|an integer of over 300 digits|more values than an answer can hold|a (list|tuple|dict) of [\d,]{1,12} values"
 )
+HARMLESS = {*"a an array class error function instance method module no not NumPy object of numpy shape Tensor torch type".split()}
+OTHER = "(another name)"
 WORD = re.compile(r"[^\W\d]\w*|\d+")
 
 
-def answers(given: Answers, source: str) -> Answers:
-    """Answers without the candidate's own words. `source` is the submission's code: its words are no secret."""
-    words = set(WORD.findall(source))
+def answers(given: Answers, source: str, expected: Any) -> Answers:
+    """Answers without the candidate's own words. `source` is the submission's code and `expected` what is right: words
+    that stand in them are no secret."""
+    words = {*WORD.findall(source), *words_in(expected), *dir(builtins), *HARMLESS}
     detail = given.detail
     if given.problem == "missing":
         detail = " ".join(f"Cell {number} {_of_cell(said)}" for number, said in CELL.findall(detail))
-    elif given.problem in ("not callable", "signature"):
-        known = len(detail) <= LONGEST and set(WORD.findall(detail)) <= words | set(dir(builtins)) | {"a", "an", "Tensor"}
-        detail = detail if known else "something else"
-    elif given.problem:
+    elif given.problem == "not run":
         detail = detail if ENDINGS.fullmatch(detail.replace("The notebook's process", "Your function")) else "It failed."
+    elif given.problem:
+        detail = detail if _harmless(detail, words) else "something else"
     return replace(given, detail=detail, cases=[_answer(answer, words) for answer in given.cases])
+
+
+def words_in(value: Any) -> set[str]:
+    """The words in all texts of a value, the names in its dicts included."""
+    if isinstance(value, str):
+        return set(WORD.findall(value))
+    if isinstance(value, dict):
+        return set().union(*map(words_in, value), *map(words_in, value.values()))
+    return set().union(*map(words_in, value)) if isinstance(value, list | tuple) else set()
+
+
+def _harmless(text: str, words: set[str]) -> bool:
+    return len(text) <= LONGEST and set(WORD.findall(text)) <= words
 
 
 def _answer(given: Answer, words: set[str]) -> Answer:
     message = given.message if ENDINGS.fullmatch(given.message) else _exception(given.raised)
-    results = {name: _plain(value, words) for name, value in given.results.items()}
-    return replace(given, message=message, results=results, frames=[], printed="")
+    changed = [name if _harmless(name, words) else OTHER for name in given.changed]
+    return replace(
+        given, message=message, results=_plain(given.results, words), changed=changed, frames=[], printed=""
+    )
 
 
 def _exception(raised: Sequence[str]) -> str:
@@ -71,14 +88,15 @@ def _of_cell(said: str) -> str:
 
 
 def _plain(value: Any, words: set[str]) -> Any:
+    if isinstance(value, str):
+        return value if _harmless(value, words) else OTHER
     if isinstance(value, Foreign):
-        own = re.fullmatch(r"an object of type ([\w.<>]+)", value.text)
-        known = FOREIGN.fullmatch(value.text) or (own and set(WORD.findall(own[1])) <= words | set(dir(builtins)))
-        return value if known and len(value.kind) <= LONGEST else Foreign("object", "an object of another type")
+        known = FOREIGN.fullmatch(value.text) or _harmless(value.text, words)
+        return value if known and _harmless(value.kind, words) else Foreign("object", "an object of another type")
     if isinstance(value, tuple | list):
         return type(value)(_plain(item, words) for item in value)
     if isinstance(value, dict):
-        return {name: _plain(item, words) for name, item in value.items()}
+        return {_plain(name, words): _plain(item, words) for name, item in value.items()}
     return value
 
 

@@ -93,7 +93,9 @@ def _reach(task: Task) -> Verdict:
     source = "\n".join(cell.source for cell in cells)
     findings = {}
     for name, asked in task.asked.items():
-        report = discreet.report(judged(asked, discreet.answers(given[asked.key.name], source)))
+        expected = [asked.key.name, [case["expected"] for case in asked.key.cases]]
+        answers = discreet.answers(given[asked.key.name], source, expected)
+        report = discreet.report(judged(asked, answers))
         findings[name] = finding(report, asked)
     return Verdict(findings, time.monotonic() - began, settled=not any(map(_hung, given.values())))
 
