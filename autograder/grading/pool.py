@@ -25,10 +25,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def executor(scheduler: str, workers: int) -> Executor:
+@dataclass(frozen=True)
+class Pool:
+    """An executor, and what ends the connection that it lives on."""
+
+    executor: Executor
+    close: Callable[[], object] = bool
+
+
+def connect(scheduler: str, workers: int) -> Pool:
     """A Dask cluster's executor where a scheduler is named, else threads. Raises AutograderError."""
     if not scheduler:
-        return ThreadPoolExecutor(workers, thread_name_prefix="judge")
+        return Pool(ThreadPoolExecutor(workers, thread_name_prefix="judge"))
     try:
         from distributed import Client
     except ImportError as error:
@@ -39,8 +47,7 @@ def executor(scheduler: str, workers: int) -> Executor:
         client = Client(scheduler, timeout="10s", set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise AutograderError(f"The Dask scheduler {scheduler} (c.Judge.scheduler) does not answer: {error}") from error
-    found: Executor = client.get_executor(pure=False, retries=3)
-    return found
+    return Pool(client.get_executor(pure=False, retries=3), client.close)
 
 
 @dataclass
@@ -64,7 +71,7 @@ class Ahead:
         names: Iterable[Name],
         prepare: Prepare,
         store: VerdictStore,
-        pool: Executor,
+        pool: Pool,
         window: int,
         settled_only: bool = False,
     ) -> None:
@@ -76,6 +83,7 @@ class Ahead:
         self.changed = threading.Condition()
         self.outcomes: dict[Name, Outcome] = {}
         self.running: dict[Name, float] = {}
+        self.futures: set[Future[Verdict]] = set()
         self.stopped = False
         self.names = list(names)
         self.expected = set(self.names)
@@ -103,7 +111,10 @@ class Ahead:
         self.stopped = True
         self.room.release()
         self.feeder.join(5)
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        for future in list(self.futures):
+            future.cancel()
+        self.pool.executor.shutdown(wait=False)
+        self.pool.close()
 
     def slow(self, seconds: float) -> list[str]:
         """The students whose submissions have been running for longer."""
@@ -133,13 +144,15 @@ class Ahead:
                 return
             with self.changed:
                 self.running[name] = time.monotonic()
-            future = self.pool.submit(reach, task)
+            future = self.pool.executor.submit(reach, task)
+            self.futures.add(future)
         except BaseException as problem:  # told to the one who asks for the result
             self._end(name, Outcome(problem=problem))
             return
         future.add_done_callback(lambda done: self._take(name, digest, done))
 
     def _take(self, name: Name, digest: str, done: Future[Verdict]) -> None:
+        self.futures.discard(done)
         try:
             verdict = done.result()
             self.store.save(digest, verdict)
