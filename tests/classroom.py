@@ -111,7 +111,10 @@ def upwards(length):
     """Yours counts upwards."""
     return torch.arange(length)
 '''
-RIGHT = {"double": "def double(x):\n    return x + x", "countdown": "def countdown(n):\n    return torch.arange(n).flip(0)"}
+RIGHT = {
+    "double": "def double(x):\n    return x + x",
+    "countdown": "def countdown(n):\n    return torch.arange(n).flip(0)",
+}
 WRONG = {"double": "def double(x):\n    return x**2", "countdown": "def countdown(n):\n    return torch.arange(n) - 7"}
 POINTS = {"check_double": 2.0, "check_countdown": 4.0}
 
@@ -236,7 +239,14 @@ class Classroom:
 
 def new_cell(source: str) -> Notebook:
     """A code cell that nbgrader does not know."""
-    return {"cell_type": "code", "id": "added", "metadata": {}, "source": source, "outputs": [], "execution_count": None}
+    return {
+        "cell_type": "code",
+        "id": "added",
+        "metadata": {},
+        "source": source,
+        "outputs": [],
+        "execution_count": None,
+    }
 
 
 def cell_of(notebook: Notebook, grade_id: str) -> Notebook:

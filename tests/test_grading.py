@@ -1,4 +1,4 @@
-"""Grading a class, fairly: partial points, a secret seed, cells that students deleted or changed, feedback, manual work."""
+"""Grading a class, fairly: partial points, a secret seed, cells that students changed, feedback, manual work."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def test_the_seed_is_made_once_kept_secret_and_can_be_set(room: Classroom) -> No
     seed = (store / "seed").read_text()
     assert int(seed) > 2**20
     assert stat.S_IMODE(store.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in store.rglob("*") if path.is_file() and path.name != "lock"} == {0o600}
+    assert {
+        stat.S_IMODE(path.stat().st_mode) for path in store.rglob("*") if path.is_file() and path.name != "lock"
+    } == {0o600}
     (key,) = (store / "keys").iterdir()
     lesson = load_lesson(room.root / "solutions" / LESSON)
     drawn, public = (make_key(lesson, number).exercise("countdown") for number in (int(seed), 0))
@@ -115,7 +117,11 @@ LIES = {
     "odd nbgrader": lambda n: [cell["metadata"].update(nbgrader="yes") for cell in n["cells"]],
     "no cell": lambda n: n["cells"].extend([None, 3, {}, {"cell_type": "code"}]),
     "forged outputs": lambda n: [
-        cell.update(outputs=[{"output_type": "execute_result", "data": {"text/plain": "99"}, "metadata": {}, "execution_count": 1}])
+        cell.update(
+            outputs=[
+                {"output_type": "execute_result", "data": {"text/plain": "99"}, "metadata": {}, "execution_count": 1}
+            ]
+        )
         for cell in n["cells"]
         if cell["cell_type"] == "code"
     ],
@@ -177,7 +183,7 @@ TELLING = {
     "returns a dict": "return {f'SECRET{n}': 1}",
     "returns big": "return int.from_bytes(b'SECRET' * 20, 'big')",
     "traceback": "exec(compile(f'raise ValueError #SECRET{n}', 'SECRET', 'exec'))",
-    "signature": "globals().update(countdown=type('F', (), {'__call__': eval(f'lambda self, SECRET{n}=1, *, x: 1')})())",
+    "signature": "globals().update(countdown=eval(f'lambda SECRET{n}=1, *, x: 1'))",
 }
 
 
@@ -188,7 +194,8 @@ def test_feedback_tells_the_report_and_never_the_inputs(room: Classroom) -> None
     peeking = (
         "import sys, autograder.values as v\nframe = sys._getframe()\n"
         "while frame and 'task' not in frame.f_locals:\n    frame = frame.f_back\n"
-        "lengths = [case['arguments'].get('length') for q in frame.f_locals['task']['questions'] for case in q['cases']]\n"
+        "questions = frame.f_locals['task']['questions']\n"
+        "lengths = [case['arguments'].get('length') for q in questions for case in q['cases']]\n"
         "raise ValueError(f'SECRET{lengths}')"
     )
     room.hand_in("cell-raises", {"double": RIGHT["double"], "countdown": peeking + "\n" + RIGHT["countdown"]})
@@ -216,7 +223,10 @@ def test_manual_scores_comments_late_penalties_and_export_work_as_in_nbgrader(ro
     room.hand_in("late", RIGHT)
     (room.root / "submitted/late" / LESSON / "timestamp.txt").write_text("2030-01-02 00:00:00 UTC")
     with (room.root / "nbgrader_config.py").open("a") as config:
-        config.write("import sys\nsys.path.insert(0, c.CourseDirectory.root)\nc.AssignLatePenalties.plugin_class = 'late.OnePoint'\n")
+        config.write(
+            "import sys\nsys.path.insert(0, c.CourseDirectory.root)\n"
+            "c.AssignLatePenalties.plugin_class = 'late.OnePoint'\n"
+        )
         config.write(f"c.CourseDirectory.root = {str(room.root)!r}\n")
     (room.root / "late.py").write_text(
         "from nbgrader.plugins import BasePlugin\nclass OnePoint(BasePlugin):\n"
@@ -285,7 +295,15 @@ def test_an_exercise_can_be_moved_into_another_assignment(room: Classroom) -> No
 def test_an_assignment_without_checks_is_refused_before_anything_is_touched(room: Classroom) -> None:
     source = room.root / "solutions" / "own"
     source.mkdir()
-    about = {"grade_id": "t", "grade": True, "solution": False, "locked": True, "task": False, "points": 1, "schema_version": 3}
+    about = {
+        "grade_id": "t",
+        "grade": True,
+        "solution": False,
+        "locked": True,
+        "task": False,
+        "points": 1,
+        "schema_version": 3,
+    }
     cell = {**new_cell("assert True"), "metadata": {"nbgrader": about}}
     (source / "own.ipynb").write_text(json.dumps({**room.released(), "cells": [cell]}))
     api = room.api()
@@ -295,7 +313,10 @@ def test_an_assignment_without_checks_is_refused_before_anything_is_touched(room
     handed.write_text((room.root / "exercises/own/own.ipynb").read_text())
     result = api.autograde("own", "x")
     assert not result["success"]
-    assert "The test cell t of own cannot be judged: it calls no check(...). Give the exercise a checks.py" in result["log"]
+    assert (
+        "The test cell t of own cannot be judged: it calls no check(...). Give the exercise a checks.py"
+        in result["log"]
+    )
     assert not (room.root / "autograded").exists()
 
 

@@ -8,29 +8,145 @@ from pathlib import Path
 
 import pytest
 from classroom import POINTS, RIGHT, Classroom
+from tricks import code
 
 WHOLE = sum(POINTS.values())
 LIMITS = {"case_seconds": 2.0, "cell_seconds": 2.0, "seconds": 20.0, "memory": 1024, "processes": 48}
 
 # in a cell before the solutions: the cell is lost, what it does not reach is not
 FAULTY_CELLS = {
-    "endless-loop": "while True:\n    pass",
-    "deaf-endless-loop": "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\nwhile True:\n    pass",
-    "sleep": "import time\ntime.sleep(10_000)",
-    "fork-bomb": "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass",
-    "memory": "blocks = []\nwhile True:\n    blocks.append(bytearray(b'x' * 2**26))",
-    "memory-in-many": "import os\nfor _ in range(20):\n    if os.fork() == 0:\n        block = bytearray(b'x' * 2**27)\n        while True: pass\nimport time\ntime.sleep(100)",
-    "full-disk": "with open('full', 'wb') as file:\n    while True:\n        file.write(b'x' * 2**20)",
-    "many-files": "for number in range(10**7):\n    open(f'file-{number}', 'w').close()",
-    "gigabyte-of-output": "import os, sys\nfor _ in range(1_000):\n    print('x' * 2**20)\n    os.write(1, b'x' * 2**20)",
-    "segfault": "import ctypes\nctypes.string_at(0)",
-    "kill-group": "import os\nos.kill(0, 9)",
-    "recursion": "import sys\nsys.setrecursionlimit(10**9)\ndef deeper(n):\n    return deeper(n + 1)\ndeeper(0)",
-    "hundred-threads": "import threading, time\nfor _ in range(100):\n    threading.Thread(target=time.sleep, args=(1_000,)).start()",
-    "abort": "import os\nos.abort()",
-    "stopped": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
-    "half-a-message": "import os, struct\nfor number in range(3, 64):\n    try:\n        os.write(number, struct.pack('!i', 1000) + b'x')\n    except OSError:\n        pass\nimport time\ntime.sleep(1000)",
-    "too-long-a-message": "import os, struct\nfor number in range(3, 64):\n    try:\n        os.write(number, struct.pack('!i', 2**31 - 1))\n        while True: os.write(number, b'x' * 2**20)\n    except OSError:\n        pass",
+    "endless-loop": code(
+        """
+        while True:
+            pass
+        """
+    ),
+    "deaf-endless-loop": code(
+        """
+        import signal
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        while True:
+            pass
+        """
+    ),
+    "sleep": code(
+        """
+        import time
+        time.sleep(10_000)
+        """
+    ),
+    "fork-bomb": code(
+        """
+        import os
+        while True:
+            try:
+                os.fork()
+            except OSError:
+                pass
+        """
+    ),
+    "memory": code(
+        """
+        blocks = []
+        while True:
+            blocks.append(bytearray(b'x' * 2**26))
+        """
+    ),
+    "memory-in-many": code(
+        """
+        import os
+        for _ in range(20):
+            if os.fork() == 0:
+                block = bytearray(b'x' * 2**27)
+                while True: pass
+        import time
+        time.sleep(100)
+        """
+    ),
+    "full-disk": code(
+        """
+        with open('full', 'wb') as file:
+            while True:
+                file.write(b'x' * 2**20)
+        """
+    ),
+    "many-files": code(
+        """
+        for number in range(10**7):
+            open(f'file-{number}', 'w').close()
+        """
+    ),
+    "gigabyte-of-output": code(
+        """
+        import os, sys
+        for _ in range(1_000):
+            print('x' * 2**20)
+            os.write(1, b'x' * 2**20)
+        """
+    ),
+    "segfault": code(
+        """
+        import ctypes
+        ctypes.string_at(0)
+        """
+    ),
+    "kill-group": code(
+        """
+        import os
+        os.kill(0, 9)
+        """
+    ),
+    "recursion": code(
+        """
+        import sys
+        sys.setrecursionlimit(10**9)
+        def deeper(n):
+            return deeper(n + 1)
+        deeper(0)
+        """
+    ),
+    "hundred-threads": code(
+        """
+        import threading, time
+        for _ in range(100):
+            threading.Thread(target=time.sleep, args=(1_000,)).start()
+        """
+    ),
+    "abort": code(
+        """
+        import os
+        os.abort()
+        """
+    ),
+    "stopped": code(
+        """
+        import os, signal
+        os.kill(os.getpid(), signal.SIGSTOP)
+        """
+    ),
+    "half-a-message": code(
+        """
+        import os, struct
+        for number in range(3, 64):
+            try:
+                os.write(number, struct.pack('!i', 1000) + b'x')
+            except OSError:
+                pass
+        import time
+        time.sleep(1000)
+        """
+    ),
+    "too-long-a-message": code(
+        """
+        import os, struct
+        for number in range(3, 64):
+            try:
+                os.write(number, struct.pack('!i', 2**31 - 1))
+                while True: os.write(number, b'x' * 2**20)
+            except OSError:
+                pass
+        """
+    ),
 }
 FAULTY_NOTEBOOKS = {
     "no-json": "{ no json",

@@ -184,5 +184,3 @@ def test_nothing_of_a_run_is_left_behind(room: Classroom) -> None:
 def test_files_come_through_as_they_are() -> None:
     files = {"a.txt": b"one\ntwo", "b/c.bin": bytes(range(256)), "empty": b"", 'odd"name\n': b"x"}
     assert server.unpack_files(server.pack_files(files)) == files
-
-

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from classroom import POINTS, RIGHT, Classroom
+from classroom import LESSON, POINTS, RIGHT, Classroom
 from tricks import TRICKS
 
 STOCK = """
@@ -52,10 +52,15 @@ def test_tricks_earn_nothing_and_cost_nobody_anything(room: Classroom) -> None:
 
 
 def test_what_stock_nbgrader_pays_for_them(room: Classroom) -> None:
+    """Full points for each, in the kernel where nbgrader runs them. One of them raises everybody's."""
     (room.root / "nbgrader_config.py").write_text(STOCK.format(root=str(room.root)))
-    room.api().generate_assignment(__import__("classroom").LESSON)
+    assert room.api().generate_assignment(LESSON)["success"]
     names = [name for name, trick in TRICKS.items() if trick.stock]
-    hand_in_all(room, names)
-    room.nbgrader("autograde", "90_small", check=False)
-    print(room.scores())
-    assert 0
+    for name in names:
+        room.hand_in(name, TRICKS[name].answers, TRICKS[name].cell)
+    room.hand_in("a-honest", RIGHT)
+    room.nbgrader("autograde", LESSON, check=False)
+    scores = room.scores()
+    assert scores.pop("a-honest") > sum(POINTS.values())  # manual scores of 99 for everyone, by `update-gradebook`
+    assert len(scores) >= 10
+    assert all(score >= sum(POINTS.values()) for score in scores.values()), scores

@@ -1,4 +1,4 @@
-"""Submissions that want points without solving anything, by kind. Each solves neither exercise: what it earns is stolen.
+"""Submissions that want points without solving anything, by kind. Each solves neither exercise.
 
 `cell` runs before the solutions; `answers` stand in the solution cells, and are wrong by themselves. `stock` says
 whether it is also run in nbgrader's own kernel: not those that would harm the machine that runs the tests.
@@ -6,6 +6,7 @@ whether it is also run in nbgrader's own kernel: not those that would harm the m
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 
 
@@ -22,11 +23,19 @@ class Trick:
 NOTHING = {"double": "def double(x):\n    return None", "countdown": "def countdown(length):\n    return None"}
 
 
+def code(block: str) -> str:
+    """A block of code without its indentation."""
+    return textwrap.dedent(block)
+
+
 def returning(expression: str) -> dict[str, str]:
-    return {"double": f"def double(x):\n    return {expression}", "countdown": f"def countdown(n):\n    return {expression}"}
+    return {
+        "double": f"def double(x):\n    return {expression}",
+        "countdown": f"def countdown(n):\n    return {expression}",
+    }
 
 
-ALL_KNOWN = '''
+ALL_KNOWN = """
 import autograder.key, torch
 def lookup(name, **given):
     _, key = autograder.key.find_exercise(name)
@@ -34,12 +43,12 @@ def lookup(name, **given):
         if all(torch.equal(v, given[n]) if torch.is_tensor(v) and v.shape == given[n].shape else
                not torch.is_tensor(v) and v == given[n] for n, v in case["arguments"].items()):
             return case["expected"]["result"]
-'''
+"""
 FROM_KEY = {
     "double": "def double(x):\n    return lookup('double', x=x)",
     "countdown": "def countdown(length):\n    return lookup('countdown', length=length)",
 }
-SEARCH = '''
+SEARCH = """
 import os, re, sys
 def search(pattern, *roots):
     for root in roots:
@@ -54,14 +63,15 @@ def upwards():
     while folder != "/":
         folder = os.path.dirname(folder)
         yield folder
-'''
+near = [os.path.abspath("../../.."), os.path.abspath("../..")]
+# the whole of a cage; the machine that runs the tests is not to be read
+roots = list(upwards()) if len(os.getcwd()) < 12 else near
+"""
 FOUND = {
     "double": "def double(x):\n    return found['double'](x)",
     "countdown": "def countdown(length):\n    return found['countdown'](length)",
 }
-# in the course's own folder alone: the tests must not read the whole machine
-NEAR = "os.path.abspath('../../..'), os.path.abspath('../..')"
-FORGE = '''
+FORGE = """
 import json, os, socket, struct
 from autograder.values import pack
 def forge(*messages):
@@ -71,140 +81,616 @@ def forge(*messages):
                 os.write(number, struct.pack("!i", len(message)) + message)
             except OSError:
                 pass
-'''
+"""
 
 TRICKS: dict[str, Trick] = {
-    # ---- patched comparisons
-    "check-redefined": Trick("patched comparison", "check = lambda candidate: None\nimport autograder\nautograder.check = check\n", stock=True),
-    "check-patched": Trick("patched comparison", "import autograder.jupyter as j\nj.check.__code__ = (lambda candidate: None).__code__"),
+    # ---- patched comparison
+    "check-redefined": Trick(
+        "patched comparison",
+        code(
+            """
+            check = lambda candidate: None
+            import autograder
+            autograder.check = check
+            """
+        ),
+        stock=True,
+    ),
+    "check-patched": Trick(
+        "patched comparison",
+        code(
+            """
+            import autograder.jupyter as j
+            j.check.__code__ = (lambda candidate: None).__code__
+            """
+        ),
+    ),
     "judge-patched": Trick(
         "patched comparison",
-        "import autograder.judge, autograder.jupyter\nfrom autograder.report import Report, Verdict\n"
-        "right = lambda key, answers, lesson='': Report(key.name, lesson, key.points, [Verdict('all', 'passed')])\n"
-        "autograder.judge.judge = autograder.jupyter.judge = right",
+        code(
+            """
+            import autograder.judge, autograder.jupyter
+            from autograder.report import Report, Verdict
+            right = lambda key, answers, lesson='': Report(key.name, lesson, key.points, [Verdict('all', 'passed')])
+            autograder.judge.judge = autograder.jupyter.judge = right
+            """
+        ),
         stock=True,
     ),
-    "compare-patched": Trick("patched comparison", "import autograder.judge as j\nj.compare = lambda *a, **k: None"),
+    "compare-patched": Trick(
+        "patched comparison",
+        code(
+            """
+            import autograder.judge as j
+            j.compare = lambda *a, **k: None
+            """
+        ),
+    ),
     "tensor-eq-patched": Trick(
         "patched comparison",
-        "import torch\ntorch.Tensor.__eq__ = lambda self, other: torch.ones(self.shape, dtype=torch.bool)\n"
-        "torch.equal = torch.allclose = lambda *a, **k: True\ntorch.Tensor.all = lambda *a, **k: torch.tensor(True)",
+        code(
+            """
+            import torch
+            torch.Tensor.__eq__ = lambda self, other: torch.ones(self.shape, dtype=torch.bool)
+            torch.equal = torch.allclose = lambda *a, **k: True
+            torch.Tensor.all = lambda *a, **k: torch.tensor(True)
+            """
+        ),
         returning("torch.zeros(3)"),
     ),
-    "isinstance-patched": Trick("patched comparison", "import builtins\nbuiltins.isinstance = lambda *a: True"),
-    # ---- values that equal everything
-    "equal-object": Trick("equal to everything", "class Same:\n    def __eq__(self, other): return True\n    def __ne__(self, other): return False\n    __hash__ = None", returning("Same()")),
+    "isinstance-patched": Trick(
+        "patched comparison",
+        code(
+            """
+            import builtins
+            builtins.isinstance = lambda *a: True
+            """
+        ),
+    ),
+    # ---- equal to everything
+    "equal-object": Trick(
+        "equal to everything",
+        code(
+            """
+            class Same:
+                def __eq__(self, other): return True
+                def __ne__(self, other): return False
+                __hash__ = None
+            """
+        ),
+        returning("Same()"),
+    ),
     "equal-tensor": Trick(
         "equal to everything",
-        "import torch\nclass Same(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, func, types, args=(), kwargs=None):\n"
-        "        return True if func.__name__ in ('eq', 'equal', 'allclose', 'all') else super().__torch_function__(func, types, args, kwargs or {})",
+        code(
+            """
+            import torch
+            class Same(torch.Tensor):
+                @classmethod
+                def __torch_function__(cls, func, types, args=(), kwargs=None):
+                    compared = func.__name__ in ('eq', 'equal', 'allclose', 'all')
+                    return True if compared else super().__torch_function__(func, types, args, kwargs or {})
+            """
+        ),
         returning("torch.zeros(3).as_subclass(Same)"),
     ),
-    "lying-class": Trick("equal to everything", "import torch\nclass Same:\n    __class__ = property(lambda self: torch.Tensor)\n    def __getattr__(self, name): return self\n    def __call__(self, *a, **k): return self", returning("Same()")),
-    "equal-float": Trick("equal to everything", "class Same(float):\n    def __eq__(self, other): return True\n    def __sub__(self, other): return 0.0\n    __hash__ = None", returning("Same(1)")),
-    # ---- transformers
+    "lying-class": Trick(
+        "equal to everything",
+        code(
+            """
+            import torch
+            class Same:
+                __class__ = property(lambda self: torch.Tensor)
+                def __getattr__(self, name): return self
+                def __call__(self, *a, **k): return self
+            """
+        ),
+        returning("Same()"),
+    ),
+    "equal-float": Trick(
+        "equal to everything",
+        code(
+            """
+            class Same(float):
+                def __eq__(self, other): return True
+                def __sub__(self, other): return 0.0
+                __hash__ = None
+            """
+        ),
+        returning("Same(1)"),
+    ),
+    # ---- transformer
     "ast-transformer": Trick(
         "transformer",
-        "import ast\nclass NoCheck(ast.NodeTransformer):\n    def visit_Call(self, node):\n"
-        "        name = getattr(node.func, 'id', '')\n        return ast.Constant(None) if name == 'check' else node\n"
-        "get_ipython().ast_transformers.append(NoCheck())",
+        code(
+            """
+            import ast
+            class NoCheck(ast.NodeTransformer):
+                def visit_Call(self, node):
+                    name = getattr(node.func, 'id', '')
+                    return ast.Constant(None) if name == 'check' else node
+            get_ipython().ast_transformers.append(NoCheck())
+            """
+        ),
         stock=True,
     ),
-    "input-transformer": Trick("transformer", "get_ipython().input_transformers_post.append(lambda lines: [l for l in lines if not l.startswith('check(')])"),
-    "pre-run-hook": Trick("transformer", "get_ipython().events.register('pre_run_cell', lambda info: get_ipython().user_ns.update(check=lambda c: None))\n"),
-    "run-cell-patched": Trick("transformer", "import IPython\nshell = get_ipython()\nclass Done:\n    error_before_exec = error_in_exec = None\n    success = True\nshell.run_cell = lambda *a, **k: Done()"),
-    # ---- the reference
-    "reference-upwards": Trick("reading the reference", SEARCH + f"found = {{}}\nfor path in search(r'\\d\\d_\\w+\\.py', {NEAR}):\n    exec(open(path).read(), found)", FOUND, stock=True),
+    "input-transformer": Trick(
+        "transformer",
+        code(
+            """
+            get_ipython().input_transformers_post.append(lambda lines: [l for l in lines if not l.startswith('check(')])
+            """
+        ),
+    ),
+    "pre-run-hook": Trick(
+        "transformer",
+        code(
+            """
+            shell = get_ipython()
+            shell.events.register('pre_run_cell', lambda info: shell.user_ns.update(check=lambda c: None))
+            """
+        ),
+    ),
+    "run-cell-patched": Trick(
+        "transformer",
+        code(
+            """
+            import IPython
+            shell = get_ipython()
+            class Done:
+                error_before_exec = error_in_exec = None
+                success = True
+            shell.run_cell = lambda *a, **k: Done()
+            """
+        ),
+    ),
+    # ---- reading the reference
+    "reference-upwards": Trick(
+        "reading the reference",
+        SEARCH
+        + code(
+            """
+            found = {}
+            for path in search(r'\\d\\d_\\w+\\.py', *near):
+                exec(open(path).read(), found)
+            """
+        ),
+        FOUND,
+        stock=True,
+    ),
     "reference-notebook": Trick(
         "reading the reference",
-        SEARCH + f"import json\nfound = {{}}\nfor path in search(r'.*\\.ipynb', *upwards() if len(os.getcwd()) < 12 else ({NEAR})):\n    for cell in json.load(open(path)).get('cells', []):\n"
-        "        if 'BEGIN SOLUTION' in ''.join(cell['source']):\n            exec('import torch\\n' + ''.join(cell['source']), found)",
+        SEARCH
+        + code(
+            """
+            import json
+            found = {}
+            for path in search(r'.*\\.ipynb', *roots):
+                for cell in json.load(open(path)).get('cells', []):
+                    if 'BEGIN SOLUTION' in ''.join(cell['source']):
+                        exec('import torch\\n' + ''.join(cell['source']), found)
+            """
+        ),
         FOUND,
     ),
-    "reference-module": Trick("reading the reference", "import sys\nfound = {}\nfor name, module in list(sys.modules.items()):\n    if name.startswith('solution'):\n        found.update(vars(module))", FOUND),
-    "reference-import": Trick("reading the reference", "import sys\nsys.path[:0] = ['/', '/work', '/root', '/home']\nfrom solutions import *", FOUND),
-    # ---- the keys
-    "public-key": Trick("reading the keys", ALL_KNOWN, FROM_KEY, stock=True),
+    "reference-module": Trick(
+        "reading the reference",
+        code(
+            """
+            import sys
+            found = {}
+            for name, module in list(sys.modules.items()):
+                if name.startswith('solution'):
+                    found.update(vars(module))
+            """
+        ),
+        FOUND,
+    ),
+    "reference-import": Trick(
+        "reading the reference",
+        code(
+            """
+            import sys
+            sys.path[:0] = ['/', '/work', '/root', '/home']
+            from solutions import *
+            """
+        ),
+        FOUND,
+    ),
+    # ---- reading the keys
+    "public-key": Trick(
+        "reading the keys",
+        ALL_KNOWN,
+        FROM_KEY,
+        stock=True,
+    ),
     "table-by-heart": Trick(
         "reading the keys",
-        "import torch\ntable = {3: [2, 1, 0], 1: [0]}",
-        {**NOTHING, "countdown": "def countdown(length):\n    return torch.tensor(table.get(length, [9]))"},
+        code(
+            """
+            import torch
+            table = {3: [2, 1, 0], 1: [0]}
+            """
+        ),
+        {
+            **NOTHING,
+            "countdown": code(
+                """
+                def countdown(length):
+                    return torch.tensor(table.get(length, [9]))
+                """
+            ),
+        },
     ),
     "key-files": Trick(
         "reading the keys",
-        SEARCH + ALL_KNOWN + f"for path in search(r'.*\\.safetensors', '/autograder-library', '/tmp' if len(os.getcwd()) < 12 else os.getcwd(), {NEAR}):\n    os.environ['AUTOGRADER_KEYS'] = os.path.dirname(path)",
+        SEARCH
+        + ALL_KNOWN
+        + code(
+            """
+            for path in search(r'.*\\.safetensors', '/autograder-library', *roots):
+                os.environ['AUTOGRADER_KEYS'] = os.path.dirname(path)
+            """
+        ),
         FROM_KEY,
     ),
     # ---- the gradebook
     "update-gradebook": Trick(
         "the gradebook",
-        SEARCH + f"import sqlite3\nfor path in search(r'gradebook\\.db', *upwards() if len(os.getcwd()) < 12 else ({NEAR})):\n    with sqlite3.connect(path) as db:\n        db.execute('update grade set manual_score = 99')",
+        SEARCH
+        + code(
+            """
+            import sqlite3
+            for path in search(r'gradebook\\.db', *roots):
+                with sqlite3.connect(path) as db:
+                    db.execute('update grade set manual_score = 99')
+            """
+        ),
         stock=True,
     ),
-    "gradebook-secret": Trick("the gradebook", SEARCH + f"secret = [open(path).read() for path in search('seed', *upwards() if len(os.getcwd()) < 12 else ({NEAR}))]\nassert secret"),
-    "environment": Trick("the gradebook", "import os, nbgrader.api\nurl = os.environ.get('NBGRADER_DB') or 'sqlite:////gradebook.db'\nbook = nbgrader.api.Gradebook(url)\nbook.update_or_create_submission('90_small', 'environment').grades[0].manual_score = 2"),
+    "gradebook-secret": Trick(
+        "the gradebook",
+        SEARCH
+        + code(
+            """
+            secret = [open(path).read() for path in search('seed', *roots)]
+            assert secret
+            """
+        ),
+    ),
+    "environment": Trick(
+        "the gradebook",
+        code(
+            """
+            import os, nbgrader.api
+            url = os.environ.get('NBGRADER_DB') or 'sqlite:////gradebook.db'
+            book = nbgrader.api.Gradebook(url)
+            book.update_or_create_submission('90_small', 'environment').grades[0].manual_score = 2
+            """
+        ),
+    ),
     # ---- frames and gc
     "frames": Trick(
         "frames and gc",
-        "import sys\ndef expected():\n    frame = sys._getframe()\n    while frame:\n        for value in frame.f_locals.values():\n"
-        "            for case in getattr(value, 'cases', None) or []:\n                if isinstance(case, dict) and 'expected' in case:\n                    yield case\n        frame = frame.f_back",
-        {"double": "def double(x):\n    return next(c['expected']['result'] for c in expected() if torch.equal(c['arguments']['x'], x))",
-         "countdown": "def countdown(length):\n    return next(c['expected']['result'] for c in expected() if c['arguments']['length'] == length)"},
+        code(
+            """
+            import sys
+            def expected():
+                frame = sys._getframe()
+                while frame:
+                    for value in frame.f_locals.values():
+                        for case in getattr(value, 'cases', None) or []:
+                            if isinstance(case, dict) and 'expected' in case:
+                                yield case
+                    frame = frame.f_back
+            """
+        ),
+        {
+            "double": code(
+                """
+                def double(x):
+                    return next(c['expected']['result'] for c in expected() if torch.equal(c['arguments']['x'], x))
+                """
+            ),
+            "countdown": code(
+                """
+                def countdown(length):
+                    return next(c['expected']['result'] for c in expected() if c['arguments']['length'] == length)
+                """
+            ),
+        },
         stock=True,
     ),
     "gc": Trick(
         "frames and gc",
-        "import gc\ndef expected():\n    return [o for o in gc.get_objects() if isinstance(o, dict) and 'expected' in o and 'arguments' in o]",
-        {"double": "def double(x):\n    return next(c['expected']['result'] for c in expected() if torch.equal(c['arguments'].get('x', torch.ones(0)), x))",
-         "countdown": "def countdown(length):\n    return next(c['expected']['result'] for c in expected() if c['arguments'].get('length') == length)"},
+        code(
+            """
+            import gc
+            def expected():
+                return [o for o in gc.get_objects() if isinstance(o, dict) and 'expected' in o and 'arguments' in o]
+            """
+        ),
+        {
+            "double": code(
+                """
+                def double(x):
+                    same = lambda c: torch.equal(c['arguments'].get('x', torch.ones(0)), x)
+                    return next(c['expected']['result'] for c in expected() if same(c))
+                """
+            ),
+            "countdown": code(
+                """
+                def countdown(length):
+                    return next(c['expected']['result'] for c in expected() if c['arguments'].get('length') == length)
+                """
+            ),
+        },
     ),
-    "tracing": Trick("frames and gc", "import sys\nseen = []\ndef trace(frame, event, arg):\n    seen.extend(v for k, v in frame.f_locals.items() if k == 'expected')\n    return trace\nsys.settrace(trace)", returning("seen[-1]")),
+    "tracing": Trick(
+        "frames and gc",
+        code(
+            """
+            import sys
+            seen = []
+            def trace(frame, event, arg):
+                seen.extend(v for k, v in frame.f_locals.items() if k == 'expected')
+                return trace
+            sys.settrace(trace)
+            """
+        ),
+        returning("seen[-1]"),
+    ),
     # ---- forged output
-    "forged-score": Trick("forged output", "from IPython.core.displayhook import DisplayHook\nimport autograder.jupyter as j\nj.check.__code__ = (lambda candidate: 99.0).__code__"),
+    "forged-score": Trick(
+        "forged output",
+        code(
+            """
+            from IPython.core.displayhook import DisplayHook
+            import autograder.jupyter as j
+            j.check.__code__ = (lambda candidate: 99.0).__code__
+            """
+        ),
+    ),
     "forged-answers": Trick(
         "forged output",
-        FORGE + "case = {'outcome': 'returned', 'results': {}}\n"
-        "forge(*[pack({'kind': 'answers', 'exercise': name, 'answers': {'cases': [case] * n, 'note': 'passed'}}) for name, n in (('double', 2), ('countdown', 4))], pack({'kind': 'done'}))",
+        FORGE
+        + code(
+            """
+            case = {'outcome': 'returned', 'results': {}}
+            for name, n in (('double', 2), ('countdown', 4)):
+                forge(pack({'kind': 'answers', 'exercise': name, 'answers': {'cases': [case] * n, 'note': 'passed'}}))
+            forge(pack({'kind': 'done'}))
+            """
+        ),
     ),
-    "forged-verdict": Trick("forged output", FORGE + "forge(b'{\"score\": 99}', json.dumps({'findings': {'check_double': {'score': 99}}}).encode(), pack({'kind': 'verdict', 'score': 99}))"),
+    "forged-verdict": Trick(
+        "forged output",
+        FORGE
+        + code(
+            """
+            forge(b'{"score": 99}', json.dumps({'findings': {'check_double': {'score': 99}}}).encode())
+            forge(pack({'kind': 'verdict', 'score': 99}))
+            """
+        ),
+    ),
     "forged-shapes": Trick(
         "forged output",
-        FORGE + "import torch\nhuge = torch.zeros(1).expand(2**40)\nforge(pack({'kind': 'answers', 'exercise': 'double', 'answers': {'cases': [{'outcome': 'returned', 'results': {'result': huge}}] * 2}}))",
+        FORGE
+        + code(
+            """
+            import torch
+            huge = torch.zeros(1).expand(2**40)
+            cases = [{'outcome': 'returned', 'results': {'result': huge}}] * 2
+            forge(pack({'kind': 'answers', 'exercise': 'double', 'answers': {'cases': cases}}))
+            """
+        ),
     ),
-    # ---- exits
-    "exit-now": Trick("exit", "import os\nos._exit(0)"),
-    "exit-in-function": Trick("exit", "", returning("exit()"), stock=True),
-    "exit-patched": Trick("exit", "import sys\nclass Quiet(BaseException): pass\nget_ipython().showtraceback = lambda *a, **k: None", returning("(_ for _ in ()).throw(Quiet())")),
-    "atexit": Trick("atexit", "import atexit, os\natexit.register(os.system, 'echo 99 > /tmp/score; echo 99 > score')\natexit.register(os._exit, 0)", stock=True),
-    # ---- pickles
-    "reduce": Trick("pickle", "import os\nclass Bomb:\n    def __reduce__(self): return (os.system, ('touch /tmp/pickled-by-a-student',))", returning("Bomb()")),
-    "pickle-sent": Trick("pickle", FORGE + "import pickle\nclass Bomb:\n    def __reduce__(self): return (os.system, ('touch /tmp/pickled-by-a-student',))\nforge(pickle.dumps(Bomb()))"),
-    # ---- signals
-    "kill-all": Trick("signal", "import os\nos.kill(-1, 9)"),
-    "kill-parents": Trick("signal", "import os, signal\nfor process in [os.getppid(), 1, *range(2, 60)]:\n    try:\n        os.kill(process, signal.SIGKILL) if process != os.getpid() else None\n    except OSError:\n        pass"),
-    "alarm-handler": Trick("signal", "import signal\nsignal.signal(signal.SIGALRM, lambda *a: None)\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"),
-    # ---- survivors
+    # ---- exit
+    "exit-now": Trick(
+        "exit",
+        code(
+            """
+            import os
+            os._exit(0)
+            """
+        ),
+    ),
+    "exit-in-function": Trick(
+        "exit",
+        "",
+        returning("exit()"),
+        stock=True,
+    ),
+    "exit-patched": Trick(
+        "exit",
+        code(
+            """
+            import sys
+            class Quiet(BaseException): pass
+            get_ipython().showtraceback = lambda *a, **k: None
+            """
+        ),
+        returning("(_ for _ in ()).throw(Quiet())"),
+    ),
+    # ---- atexit
+    "atexit": Trick(
+        "atexit",
+        code(
+            """
+            import atexit, os
+            atexit.register(os.system, 'echo 99 > /tmp/score; echo 99 > score')
+            atexit.register(os._exit, 0)
+            """
+        ),
+        stock=True,
+    ),
+    # ---- pickle
+    "reduce": Trick(
+        "pickle",
+        code(
+            """
+            import os
+            class Bomb:
+                def __reduce__(self): return (os.system, ('touch /tmp/pickled-by-a-student',))
+            """
+        ),
+        returning("Bomb()"),
+    ),
+    "pickle-sent": Trick(
+        "pickle",
+        FORGE
+        + code(
+            """
+            import pickle
+            class Bomb:
+                def __reduce__(self): return (os.system, ('touch /tmp/pickled-by-a-student',))
+            forge(pickle.dumps(Bomb()))
+            """
+        ),
+    ),
+    # ---- signal
+    "kill-all": Trick(
+        "signal",
+        code(
+            """
+            import os
+            os.kill(-1, 9)
+            """
+        ),
+    ),
+    "kill-parents": Trick(
+        "signal",
+        code(
+            """
+            import os, signal
+            for process in [os.getppid(), 1, *range(2, 60)]:
+                try:
+                    os.kill(process, signal.SIGKILL) if process != os.getpid() else None
+                except OSError:
+                    pass
+            """
+        ),
+    ),
+    "alarm-handler": Trick(
+        "signal",
+        code(
+            """
+            import signal
+            signal.signal(signal.SIGALRM, lambda *a: None)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            """
+        ),
+    ),
+    # ---- survivor
     "survivor": Trick(
         "survivor",
-        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True:\n            for folder in ('/tmp', '/dev/shm', '/autograder-library'):\n                try:\n                    open(folder + '/left-behind', 'a').write('x')\n                except OSError:\n                    pass\n            time.sleep(0.01)\n    os._exit(0)",
+        code(
+            """
+            import os, time
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    while True:
+                        for folder in ('/tmp', '/dev/shm', '/autograder-library'):
+                            try:
+                                open(folder + '/left-behind', 'a').write('x')
+                            except OSError:
+                                pass
+                        time.sleep(0.01)
+                os._exit(0)
+            """
+        ),
     ),
-    "shared-memory": Trick("survivor", "from multiprocessing import shared_memory\nblock = shared_memory.SharedMemory('for-the-next-one', create=True, size=64)\nblock.buf[:2] = b'99'\nfrom multiprocessing import resource_tracker\nresource_tracker.unregister(block._name, 'shared_memory')"),
-    # ---- poisoned imports
+    "shared-memory": Trick(
+        "survivor",
+        code(
+            """
+            from multiprocessing import shared_memory
+            block = shared_memory.SharedMemory('for-the-next-one', create=True, size=64)
+            block.buf[:2] = b'99'
+            from multiprocessing import resource_tracker
+            resource_tracker.unregister(block._name, 'shared_memory')
+            """
+        ),
+    ),
+    # ---- poisoned import
     "poisoned-path": Trick(
         "poisoned import",
-        "import site, sys\npoison = 'class Equal(float):\\n    __eq__ = lambda self, other: True\\n'\n"
-        "for folder in [*sys.path, site.getusersitepackages(), '/autograder-library/autograder']:\n    for name in ('sitecustomize.py', 'usercustomize.py', 'torch.py', 'judge.py'):\n        try:\n            open(f'{folder}/{name}', 'w').write(poison) if 'site-packages' not in folder or folder.startswith('/autograder') else None\n        except OSError:\n            pass",
+        code(
+            """
+            import site, sys
+            poison = 'class Equal(float):\\n    __eq__ = lambda self, other: True\\n'
+            for folder in [*sys.path, site.getusersitepackages(), '/autograder-library/autograder']:
+                for name in ('sitecustomize.py', 'usercustomize.py', 'torch.py', 'judge.py'):
+                    try:
+                        open(f'{folder}/{name}', 'w').write(poison)
+                    except OSError:
+                        pass
+            """
+        ),
     ),
-    "poisoned-modules": Trick("poisoned import", "import sys, types\nfor name in ('autograder.compare', 'autograder.values', 'autograder.answers', 'safetensors.torch'):\n    sys.modules[name] = types.ModuleType(name)"),
-    "record-patched": Trick("poisoned import", "import autograder.answers as a, autograder.worker as w\na.record = lambda value: value\nw.pack = lambda value: b'right'"),
+    "poisoned-modules": Trick(
+        "poisoned import",
+        code(
+            """
+            import sys, types
+            for name in ('autograder.compare', 'autograder.values', 'autograder.answers', 'safetensors.torch'):
+                sys.modules[name] = types.ModuleType(name)
+            """
+        ),
+    ),
+    "record-patched": Trick(
+        "poisoned import",
+        code(
+            """
+            import autograder.answers as a, autograder.worker as w
+            a.record = lambda value: value
+            w.pack = lambda value: b'right'
+            """
+        ),
+    ),
     # ---- other students
     "classmates": Trick(
         "other students",
-        SEARCH + f"import json\nfound = {{}}\nfor path in search(r'90_small\\.ipynb', *upwards() if len(os.getcwd()) < 12 else ({NEAR})):\n    if 'honest' in path:\n        for cell in json.load(open(path))['cells']:\n            if ''.join(cell['source']).startswith('def '):\n                exec('import torch\\n' + ''.join(cell['source']), found)",
+        SEARCH
+        + code(
+            """
+            import json
+            found = {}
+            for path in search(r'90_small\\.ipynb', *roots):
+                if 'honest' in path:
+                    for cell in json.load(open(path))['cells']:
+                        if ''.join(cell['source']).startswith('def '):
+                            exec('import torch\\n' + ''.join(cell['source']), found)
+            """
+        ),
         FOUND,
         stock=True,
     ),
-    "classmates-memory": Trick("other students", "import os\nfor process in [name for name in os.listdir('/proc') if name.isdigit()]:\n    try:\n        maps = open(f'/proc/{process}/mem', 'rb').read(1)\n    except OSError:\n        pass"),
+    "classmates-memory": Trick(
+        "other students",
+        code(
+            """
+            import os
+            for process in [name for name in os.listdir('/proc') if name.isdigit()]:
+                try:
+                    maps = open(f'/proc/{process}/mem', 'rb').read(1)
+                except OSError:
+                    pass
+            """
+        ),
+    ),
     # ---- network
-    "network": Trick("network", "import urllib.request\nsource = urllib.request.urlopen('http://127.0.0.1:8888/90_small.py', timeout=2).read()\nfound = {}\nexec(source, found)", FOUND),
+    "network": Trick(
+        "network",
+        code(
+            """
+            import urllib.request
+            source = urllib.request.urlopen('http://127.0.0.1:8888/90_small.py', timeout=2).read()
+            found = {}
+            exec(source, found)
+            """
+        ),
+        FOUND,
+    ),
 }

@@ -82,7 +82,7 @@ def leave_namespaces() -> None:
 
 
 def mount_scratch(bounds: Bounds, user: int, group: int) -> None:
-    """Scratch folders of this cage's own, and a /proc that knows its processes alone. Called by process 1 of the cage."""
+    """Scratch folders of this cage's own, and a /proc that knows its processes alone: called by its process 1."""
     options = f"size={bounds.files},nr_inodes=16384,mode=1777,uid={user},gid={group}".encode()
     for folder in (b"/tmp", b"/dev/shm"):
         _call("mount", b"tmpfs", folder, b"tmpfs", NO_SUID | NO_DEVICES, options)

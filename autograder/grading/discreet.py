@@ -30,7 +30,21 @@ FOREIGN = re.compile(
     r"a NumPy array of shape \([\d, ]{0,40}\)|a [a-z_]{1,20} tensor of shape \([\d, ]{0,40}\)"
     r"|an integer of over 300 digits|more values than an answer can hold|a (list|tuple|dict) of [\d,]{1,12} values"
 )
-HARMLESS = {*"a an array class error function instance method module no not NumPy object of numpy shape Tensor torch type".split()}
+HARMLESS = {
+    "a",
+    "an",
+    "array",
+    "function",
+    "module",
+    "not",
+    "NumPy",
+    "numpy",
+    "object",
+    "of",
+    "Tensor",
+    "torch",
+    "type",
+}
 OTHER = "(another name)"
 WORD = re.compile(r"[^\W\d]\w*|\d+")
 
@@ -43,7 +57,9 @@ def answers(given: Answers, source: str, expected: Any) -> Answers:
     if given.problem == "missing":
         detail = " ".join(f"Cell {number} {_of_cell(said)}" for number, said in CELL.findall(detail))
     elif given.problem == "not run":
-        detail = detail if ENDINGS.fullmatch(detail.replace("The notebook's process", "Your function")) else "It failed."
+        detail = (
+            detail if ENDINGS.fullmatch(detail.replace("The notebook's process", "Your function")) else "It failed."
+        )
     elif given.problem:
         detail = detail if _harmless(detail, words) else "something else"
     return replace(given, detail=detail, cases=[_answer(answer, words) for answer in given.cases])
@@ -65,9 +81,7 @@ def _harmless(text: str, words: set[str]) -> bool:
 def _answer(given: Answer, words: set[str]) -> Answer:
     message = given.message if ENDINGS.fullmatch(given.message) else _exception(given.raised)
     changed = [name if _harmless(name, words) else OTHER for name in given.changed]
-    return replace(
-        given, message=message, results=_plain(given.results, words), changed=changed, frames=[], printed=""
-    )
+    return replace(given, message=message, results=_plain(given.results, words), changed=changed, frames=[], printed="")
 
 
 def _exception(raised: Sequence[str]) -> str:
@@ -83,7 +97,9 @@ def _of_cell(said: str) -> str:
         return f"{syntax[0]}."
     if raised:
         return f"raised {_exception([raised[1]])}."
-    ended = ENDINGS.fullmatch(f"Your function {said.strip()}") or re.fullmatch(r"did not finish within [\d.]+ s\. *", said)
+    ended = ENDINGS.fullmatch(f"Your function {said.strip()}") or re.fullmatch(
+        r"did not finish within [\d.]+ s\. *", said
+    )
     return said.strip() if ended else "failed."
 
 

@@ -78,7 +78,11 @@ class Check:
                 case {"kind": "answer", "exercise": str(name), "answer": dict(answer)}:
                     return {"kind": "answer", "exercise": self._exercise(name), "answer": _conforming(answer, Answer)}
                 case {"kind": "answers", "exercise": str(name), "answers": dict(answers)}:
-                    return {"kind": "answers", "exercise": self._exercise(name), "answers": self._answers(name, answers)}
+                    return {
+                        "kind": "answers",
+                        "exercise": self._exercise(name),
+                        "answers": self._answers(name, answers),
+                    }
         except (RecursionError, MemoryError, TypeError, KeyError, AttributeError) as error:
             raise ValueError("a message is no message") from error
         raise ValueError("a message is of no known kind")

@@ -166,5 +166,3 @@ class Ahead:
             self.outcomes[name] = outcome
             self.changed.notify_all()
         self.room.release()
-
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode, from_dict
-from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum, Float, Integer, Unicode
 
@@ -34,13 +33,17 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]
     """Runs submissions in a sandbox and judges their answers against a key that no student has seen."""
 
     seed = Integer(
-        None, allow_none=True, help="The seed that grading inputs are drawn from. By default one is made and kept in gradebook.judge/seed."
+        None,
+        allow_none=True,
+        help="The seed that inputs are drawn from. By default one is made and kept in gradebook.judge/seed.",
     ).tag(config=True)
     sandbox = Enum(
         ["bubblewrap", "none"], "bubblewrap", help='"none" runs submissions with your own rights: for people you trust.'
     ).tag(config=True)
-    scheduler = Unicode("", help="The address of a Dask scheduler, as tcp://host:8786. Empty: this machine.").tag(config=True)
-    workers = Integer(0, help="How many submissions run at once on this machine. 0: one more than its processors.").tag(config=True)
+    scheduler = Unicode("", help="A Dask scheduler's address, as tcp://host:8786. Empty: this machine.").tag(
+        config=True
+    )
+    workers = Integer(0, help="Submissions at once on this machine. 0: one more than its processors.").tag(config=True)
     case_seconds = Float(5.0, help="Seconds that a function may take on one case.").tag(config=True)
     cell_seconds = Float(10.0, help="Seconds that a cell may take.").tag(config=True)
     seconds = Float(60.0, help="Seconds that a submission may take in all.").tag(config=True)
@@ -61,9 +64,12 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]
 def outputs(finding: Finding) -> list[NotebookNode]:
     """A test cell's outputs. nbgrader takes its score from the first `execute_result`, whose text is a number."""
     score, of = f"{finding.score:g}", f"{finding.points:g}"
-    shown = {"text/html": f"<div>{score} of {of} points</div>", "text/plain": repr(finding.score)}
     report = {"text/html": finding.html, "text/plain": finding.text}
-    return [new_output("display_data", report), new_output("execute_result", shown, execution_count=1)]
+    shown = {"text/html": f"<div>{score} of {of} points</div>", "text/plain": repr(finding.score)}
+    return [
+        from_dict({"output_type": "display_data", "data": report, "metadata": {}}),
+        from_dict({"output_type": "execute_result", "data": shown, "metadata": {}, "execution_count": 1}),
+    ]
 
 
 def session_of(preprocessor: NbGraderPreprocessor) -> Any:

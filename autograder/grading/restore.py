@@ -30,7 +30,12 @@ class ReleasedCell:
     def metadata(self) -> dict[str, Any]:
         """nbgrader's metadata for it."""
         kind = {"grade": self.grade, "solution": self.solution, "locked": self.locked, "task": self.task}
-        about = {"grade_id": self.name, "cell_type": self.cell_type, "checksum": self.checksum, "schema_version": SCHEMA}
+        about = {
+            "grade_id": self.name,
+            "cell_type": self.cell_type,
+            "checksum": self.checksum,
+            "schema_version": SCHEMA,
+        }
         return {**about, **kind, **({"points": self.points} if self.grade or self.task else {})}
 
 
@@ -47,7 +52,7 @@ class Released:
 
 
 def tidy(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Make a notebook that nbformat can read of what is nearly one, in place. Outputs are left out: nobody believes them.
+    """Make a notebook that nbformat can read of what is nearly one, in place, without outputs: nobody believes them.
 
     A copied cell has the id of the first, which nbformat refuses: all get new ones.
     """
@@ -75,7 +80,7 @@ def tidy(notebook: dict[str, Any]) -> dict[str, Any]:
 
 
 def restore(notebook: dict[str, Any], released: Released) -> list[str]:
-    """Change a tidy notebook in place: known cells have their metadata, locked ones their source, missing ones are back.
+    """Change a tidy notebook in place: known cells get their metadata, locked ones their source, missing ones return.
 
     Of several cells with one name the last one keeps it, as in nbgrader. Returns what was put right, in words.
     """
@@ -96,7 +101,7 @@ def restore(notebook: dict[str, Any], released: Released) -> list[str]:
         _as_released(cells[index], known[name])
     # from behind, so that an index still fits after those before it were used
     missing = _missing(released, at)
-    for index, cell in reversed(sorted(missing, key=lambda item: item[0])):
+    for index, cell in sorted(missing, key=lambda item: item[0])[::-1]:
         cells.insert(index, cell)
     changes += [f"{cell['metadata']['nbgrader']['grade_id']} was deleted" for _, cell in missing]
     return changes

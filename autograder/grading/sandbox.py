@@ -142,6 +142,7 @@ class Sandbox:
 
     def close_later(self, seconds: float = 300.0) -> None:
         """End the server when nothing has been run for a while: formgrader's process may live for weeks."""
+
         def close_if_idle() -> None:
             if time.monotonic() - self._used >= seconds:
                 self.close()
@@ -155,7 +156,12 @@ class Prisoner:
     """One submission's process, as `runner.Child` has it: what it says is read as hostile."""
 
     def __init__(
-        self, channel: socket.socket, status: socket.socket, first: Sequence[bytes], bounds: Bounds, check: hostile.Check
+        self,
+        channel: socket.socket,
+        status: socket.socket,
+        first: Sequence[bytes],
+        bounds: Bounds,
+        check: hostile.Check,
     ) -> None:
         self.channel = channel
         self.status = status
@@ -217,8 +223,8 @@ def refusal(reason: str) -> str:
     """Why nothing is graded, and what an instructor can do about it."""
     return (
         f"Nothing was graded. {reason}\n"
-        "Submissions are run behind bubblewrap (`bwrap`), which needs user namespaces, or root with CAP_SYS_ADMIN: in a "
-        "container start it with `--privileged`; on Ubuntu allow them with `sysctl "
+        "Submissions are run behind bubblewrap (`bwrap`), which needs user namespaces, or root with CAP_SYS_ADMIN: "
+        "start a container with `--privileged`; on Ubuntu allow them with `sysctl "
         "kernel.apparmor_restrict_unprivileged_userns=0`. To grade people you trust without a sandbox, with your own "
         'rights, put `c.Judge.sandbox = "none"` into nbgrader_config.py.'
     )

@@ -234,12 +234,10 @@ def _descendants(process: int) -> list[int]:
     found = [process]
     for parent in found:
         with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{parent}/task"):
-                found += [int(child) for child in Path(f"/proc/{parent}/task/{task}/children").read_text().split()]
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += [int(child) for child in (task / "children").read_text().split()]
     return found
 
 
 if __name__ == "__main__":
     sys.exit(main())
-
-

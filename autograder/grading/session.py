@@ -1,4 +1,4 @@
-"""One run of `nbgrader autograde`: what it will grade, what is judged ahead, what an interrupted run left, the summary."""
+"""One run of `nbgrader autograde`: what it will grade, what an interrupted run left, what is judged ahead."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Everything that one run needs. Raises AutograderError, before anything is touched, where nothing can be graded."""
+    """Everything that one run needs. Raises AutograderError where nothing can be graded, before anything is touched."""
 
     def __init__(self, converter: Autograde, settings: Judge) -> None:
         self.converter = converter
@@ -64,8 +64,8 @@ class Session:
         except OSError as error:
             lock.close()
             raise CourseProblem(
-                f"Another `nbgrader autograde` is at work on this gradebook ({self.store.folder} is locked). Wait until "
-                "it has ended."
+                f"Another `nbgrader autograde` is at work on this gradebook ({self.store.folder} is locked). Wait "
+                "until it has ended."
             ) from error
         return lock
 
@@ -183,5 +183,3 @@ def kept_engines() -> Iterator[None]:
             yield
     finally:
         nbgrader.api.create_engine = original
-
-

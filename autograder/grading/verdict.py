@@ -19,7 +19,6 @@ from autograder.grading.submission import Submission
 from autograder.judge import judge
 from autograder.report import Report
 from autograder.runner import Limits, run_notebook
-from autograder.values import pack
 
 FORMAT = 1
 TRIES = 3  # of a submission whose sandbox broke down around it

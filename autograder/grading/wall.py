@@ -36,7 +36,11 @@ def command(program: list[str], bubblewrap: str = "bwrap") -> list[str]:
     for name in CAPABILITIES:
         line += ["--cap-add", f"CAP_{name}"]
     for path in SYSTEM:
-        line += ["--symlink", os.readlink(path), path] if Path(path).is_symlink() else ["--ro-bind-try", path, path]
+        line += (
+            ["--symlink", str(Path(path).readlink()), path]
+            if Path(path).is_symlink()
+            else ["--ro-bind-try", path, path]
+        )
     for path in interpreter():
         for parent in reversed(Path(path).parents[:-1]):  # bubblewrap would shut them to other users
             line += ["--perms", "0755", "--dir", str(parent)]
