@@ -40,7 +40,7 @@ def main() -> int:
     summary = [line.partition("INFO] ")[2] for line in said.splitlines() if "INFO] " in line]
     print("\n".join(summary[summary.index(next(line for line in summary if "submissions graded" in line)) :]))
     print(
-        f"\nTo look around: cd {chosen.folder} && {Path(sys.executable).parent / 'jupyter'} lab. Nbgrader > Formgrader\n"
+        f"\nTo look around in Nbgrader > Formgrader: cd {chosen.folder} && {Path(sys.executable).parent}/jupyter lab\n"
         f"A student's feedback: {chosen.folder}/feedback/{next(iter(kinds))}/{LESSON}/{LESSON}.html"
     )
     return 0

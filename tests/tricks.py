@@ -9,6 +9,8 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass, field
 
+NOTHING = {"double": "def double(x):\n    return None", "countdown": "def countdown(length):\n    return None"}
+
 
 @dataclass(frozen=True)
 class Trick:
@@ -18,9 +20,6 @@ class Trick:
     cell: str = ""
     answers: dict[str, str] = field(default_factory=lambda: dict(NOTHING))
     stock: bool = False
-
-
-NOTHING = {"double": "def double(x):\n    return None", "countdown": "def countdown(length):\n    return None"}
 
 
 def code(block: str) -> str:

@@ -108,7 +108,8 @@ def _plain(value: Any, words: set[str]) -> Any:
         return value if _harmless(value, words) else OTHER
     if isinstance(value, Foreign):
         known = FOREIGN.fullmatch(value.text) or _harmless(value.text, words)
-        return value if known and _harmless(value.kind, words) else Foreign("object", "an object of another type")
+        kind = value.kind if _harmless(value.kind, words) else "object"
+        return Foreign(kind, value.text if known else "an object of another type")
     if isinstance(value, tuple | list):
         return type(value)(_plain(item, words) for item in value)
     if isinstance(value, dict):

@@ -129,7 +129,7 @@ def _missing(released: Released, at: dict[str, int]) -> list[tuple[int, dict[str
 
     A deleted solution stays deleted: its exercise is reported as missing.
     """
-    found = []
+    found: list[tuple[int, dict[str, Any]]] = []
     index = 0
     for known in released.cells:
         index = at[known.name] + 1 if known.name in at else index

@@ -35,15 +35,12 @@ def command(program: list[str], bubblewrap: str = "bwrap") -> list[str]:
     line += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     for name in CAPABILITIES:
         line += ["--cap-add", f"CAP_{name}"]
+    for parent in sorted({str(parent) for path in [*SYSTEM, *interpreter()] for parent in Path(path).parents} - {"/"}):
+        line += ["--perms", "0755", "--dir", parent]  # bubblewrap would shut them to other users
     for path in SYSTEM:
-        line += (
-            ["--symlink", str(Path(path).readlink()), path]
-            if Path(path).is_symlink()
-            else ["--ro-bind-try", path, path]
-        )
+        linked = Path(path).is_symlink()
+        line += ["--symlink", str(Path(path).readlink()), path] if linked else ["--ro-bind-try", path, path]
     for path in interpreter():
-        for parent in reversed(Path(path).parents[:-1]):  # bubblewrap would shut them to other users
-            line += ["--perms", "0755", "--dir", str(parent)]
         line += ["--ro-bind", path, path]
     line += ["--dir", LIBRARY, "--ro-bind", str(PACKAGE), f"{LIBRARY}/autograder"]
     line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
