@@ -148,7 +148,7 @@ def _loop(exercise: Exercise, seed: int) -> list[dict[str, Any]]:
 
 def _tried(arguments: dict[str, Any], probe: str = "call") -> dict[str, Any]:
     """Arguments with the probe for them: a plan is for the probe "module" alone."""
-    return {"probe": "module" if isinstance(arguments, Plan) else probe, "arguments": arguments}
+    return {"probe": "module" if isinstance(arguments, Plan) else probe, "arguments": dict(arguments)}
 
 
 def _answers(candidate: Candidate, question: Question) -> Answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from autograder.report import Stage
 from autograder.runner import run_notebook
 from autograder.values import identical
 
+OTHERWISE = {"0": "1", "1": "2", "<": ">", ">": "<", "&": "|", "|": "&", "+": "-", "-": "+", "~": " ", "=": "!"}
+OTHERWISE |= {" or ": " and ", " and ": " or ", "not ": "", " in ": " not in ", "if name": "if not name"}
 OTHER_SEEDS = (1, 20_261_123)
 
 
@@ -89,13 +92,9 @@ def test_every_misconception_lies_far_outside_the_tolerance(lesson: Lesson, exer
 
 def _distances(key: ExerciseKey, answers: list[Answer]) -> Iterator[float]:
     for case, answer in zip(key.cases, answers, strict=True):
-        if answer.outcome != "returned" or case["raises"]:
-            wrong = answer.outcome == "returned" or case["raises"] not in answer.raised
-            yield float("inf") if wrong or not case["raises"] else 0.0
-        else:
-            fault = judge_case(key, case, answer)
-            beside = fault is not None and fault.stage is Stage.SIDE_EFFECTS  # right numbers in the wrong memory
-            yield float("inf") if beside else distance(case["expected"], answer.results)
+        fault = judge_case(key, case, answer)
+        in_numbers = fault is None or fault.stage in (Stage.VALUES, Stage.GRADIENTS)
+        yield distance(case["expected"], answer.results) if in_numbers else float("inf")
 
 
 @each_exercise
@@ -149,7 +148,7 @@ def test_where_loops_are_forbidden_a_loop_is_seen(lesson: Lesson, exercise: Exer
         pytest.skip("this exercise allows loops")
     key = KEYS[lesson.name].exercise(exercise.name)
     reference = lesson.reference(exercise)
-    counts = [sum(_sizes(arguments)) for arguments in key.loop]
+    counts = [sum(_sizes(case["arguments"])) for case in key.loop]
 
     def looping(*args: Any, **kwargs: Any) -> Any:
         for _ in range(sum(_sizes(inspect.signature(reference).bind(*args, **kwargs).arguments))):
@@ -243,34 +242,33 @@ def test_the_stub_is_not_attempted_and_the_solution_is_right(
 
 
 @each_lesson
-def test_one_character_of_meaning_changes_the_verdict(lesson: Lesson, place: Callable[[str, Notebook], Path]) -> None:
+def test_one_token_of_meaning_changes_the_verdict(lesson: Lesson, place: Callable[[str, Notebook], Path]) -> None:
     notebook = solved(lesson.name)
     for exercise in lesson.exercises:
         cell = cell_of(notebook, exercise.name)
-        cell["source"] = _wrong_by_one_character(lesson, exercise, notebook)
+        cell["source"] = _wrong_by_one_token(lesson, exercise, notebook)
     statuses = _judged(lesson, place(lesson.name, notebook))
     assert statuses == {exercise.name: "failed" for exercise in lesson.exercises}
 
 
-def _wrong_by_one_character(lesson: Lesson, exercise: Exercise, notebook: Notebook) -> str:
-    """The solution's cell with one character changed, so that its own code is wrong when it is run by itself."""
+def _wrong_by_one_token(lesson: Lesson, exercise: Exercise, notebook: Notebook) -> str:
+    """The solution's cell with one token changed, so that its own code is wrong when it is run by itself."""
     source = "".join(cell_of(notebook, exercise.name)["source"])
     setup = "\n".join("".join(cell["source"]) for cell in notebook["cells"][:2] if cell["cell_type"] == "code")
-    for position in range(source.index("### BEGIN"), source.index("### END")):
-        changed = {"0": "1", "1": "2", "<": ">", ">": "<", "&": "|", "|": "&", "+": "-", "-": "+", "~": " ", "=": "!"}
-        if source[position] in changed:
-            mutant = source[:position] + changed[source[position]] + source[position + 1 :]
-            namespace: dict[str, Any] = {"__name__": "mutant"}
-            try:
-                with quiet():
-                    exec(compile(f"{setup}\n{mutant}", "mutant", "exec", dont_inherit=True), namespace)
-            except Exception:
-                continue
-            report = report_on(lesson, exercise, namespace[exercise.name])
-            ran = all(verdict.fault is None or verdict.fault.stage > Stage.RAN for verdict in report.verdicts)
-            if report.status == "failed" and ran:
-                return mutant
-    raise AssertionError(f"no character of {exercise.name} matters")
+    solution = source[: source.rindex("### END")]
+    for token in re.compile("|".join(map(re.escape, OTHERWISE))).finditer(solution, source.index("### BEGIN")):
+        mutant = source[: token.start()] + OTHERWISE[token[0]] + source[token.end() :]
+        namespace: dict[str, Any] = {"__name__": "mutant"}
+        try:
+            with quiet():
+                exec(compile(f"{setup}\n{mutant}", "mutant", "exec", dont_inherit=True), namespace)
+        except Exception:
+            continue
+        report = report_on(lesson, exercise, namespace[exercise.name])
+        ran = all(verdict.fault is None or verdict.fault.stage > Stage.RAN for verdict in report.verdicts)
+        if report.status == "failed" and ran:
+            return mutant
+    raise AssertionError(f"nothing in {exercise.name} matters")
 
 
 @each_exercise

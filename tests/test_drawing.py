@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -404,13 +405,9 @@ def test_a_failed_step_is_marked_by_more_than_a_colour() -> None:
     assert figure.description.endswith("The step view fails: RuntimeError: no")
 
 
-def test_a_chain_of_15_steps_fits_a_screen_and_one_of_60_goes_on_in_columns() -> None:
-    def chain(steps: int) -> Figure:
-        names = [f"x{i}" for i in range(steps + 1)]
-        return diagram(boxes(*names), [Arrow("f", (names[i],), (names[i + 1],)) for i in range(steps)])
-
-    assert chain(15).height < 1100
-    assert chain(60).height < 1500
+def test_a_chain_of_15_steps_fits_a_screen() -> None:
+    names = [f"x{i}" for i in range(16)]
+    assert diagram(boxes(*names), [Arrow("f", (a,), (b,)) for a, b in pairwise(names)]).height < 1100
 
 
 def test_windows_count_as_torch_does() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import runpy
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -60,8 +61,8 @@ graphs => Array.from(document.querySelectorAll("svg")).map((svg, number) => {
         rectangles: all("rect").map(rect => ({filled: filled(rect), corners: corners(rect)})),
         lines: (graphs[number] ? all("path") : []).filter(path => !filled(path)).map(path => {
             const length = path.getTotalLength();
-            return Array.from({length: Math.ceil(length / 3) + 1}, (_, i) => {
-                const {x, y} = path.getPointAtLength(Math.min(length, 3 * i));
+            return Array.from({length: Math.ceil(length / 4) + 1}, (_, i) => {
+                const {x, y} = path.getPointAtLength(Math.min(length, 4 * i));
                 return screen(path, x, y);
             });
         }),
@@ -162,7 +163,7 @@ def hard() -> dict[str, Figure]:
         "windows that skip": windows((9, 11), (2, 3), (4, 3), (1, 0), (1, 2)),
         "windows on a large image": windows((28, 28), 5, 2, 2),
         "the last window": windows(12, 3, 2, 1, at=5),
-        **{f"graph {seed}": any_graph(seed, 8 + 3 * seed) for seed in range(8)},
+        **{f"graph {seed}": any_graph(seed, 8 + 4 * seed) for seed in range(6)},
     }  # fmt: skip
 
 
@@ -332,6 +333,11 @@ def test_a_figure_looks_the_same_on_a_light_and_on_a_dark_page(page: Any, figure
     assert all(picture.startswith(b"\x89PNG") for picture in pictures[0])
 
 
+def test_a_graph_that_is_taller_than_a_screen_goes_on_in_columns(figures: dict[str, Figure]) -> None:
+    assert figures["a chain of 60"].height < 1500
+    assert figures["a deep residual"].height < 2000
+
+
 def test_no_figure_is_wider_than_text_can_bear(figures: dict[str, Figure]) -> None:
     too_wide = {name: figure.width for name, figure in figures.items() if figure.width > WIDEST}
     assert too_wide == {}
@@ -359,3 +365,12 @@ def test_the_documentation_shows_what_is_drawn() -> None:
     assert DOCS["written"](page, drawn) == page, "docs/drawings.md is out of date: run `make build`"
     files = {path.stem: path.read_text(encoding="utf-8") for path in DOCS["PICTURES"].glob("*.svg")}
     assert files == {name: figure.as_svg(header="") + "\n" for name, figure in drawn.items()}, "run `make build`"
+
+
+def test_no_figure_of_a_lesson_is_wider_than_text_can_bear() -> None:
+    widths = {}
+    for path in sorted((ROOT / "lessons").glob("*.ipynb")):
+        svgs = re.findall(r"<svg [^>]*?\bwidth=\\\"(\d+)\\\"", path.read_text(encoding="utf-8").replace("\\n", " "))
+        widths[path.name] = max(map(int, svgs), default=0)
+    assert max(widths.values()) > 100
+    assert {name: width for name, width in widths.items() if width > WIDEST} == {}

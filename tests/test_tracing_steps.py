@@ -61,6 +61,18 @@ def test_a_reshape_that_had_to_copy_says_so() -> None:
     assert [step.memory for step in found.steps] == ["view", "copy"]
 
 
+def test_an_operation_in_place_may_change_the_shape() -> None:
+    found = trace(lambda x: x.t_().resize_(15), torch.randn(3, 5), axes={"a": 3, "b": 5})
+    assert [(step.memory, found.shape(step.outputs[0])) for step in found.steps] == [
+        ("in place", "(b, a)"),
+        ("in place", "(a·b)"),
+    ]
+
+
+def test_a_sum_over_all_of_a_scalar() -> None:
+    assert trace(lambda x: x.sum(dim=-1), torch.ones(())).error == ""
+
+
 def test_what_is_written_through_a_view_is_another_value_of_what_it_views() -> None:
     def function(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         y = x.clone()

@@ -51,7 +51,7 @@ def in_columns(layers: Layers, tops: list[float], bottoms: list[float], page: fl
 
 def _cuts(layers: Layers, tops: list[float], count: int) -> list[int]:
     """The layers that begin a new column: of those into which one line leads, the nearest to an even share."""
-    possible = [i for i in range(2, len(layers) - 1) if i % 2 and sum(len(node.below) for node in layers[i - 1]) == 1]
+    possible = [i for i in range(2, len(layers) - 1) if sum(len(node.below) for node in layers[i - 1]) == 1]
     cuts: list[int] = []
     for k in range(1, count):
         wanted = tops[0] + (tops[-1] - tops[0]) * k / count

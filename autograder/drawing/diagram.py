@@ -17,6 +17,7 @@ from autograder.drawing.pictures import ROOMS, FramedBox, Picture, StepEnd, Step
 from autograder.drawing.steps import LINE, Arrow, diagram_text, in_order, layers_of
 
 PAGE = WIDEST - 2 * MARGIN
+SHARES = (0.9, 0.6, 0.4, 0.2)  # of the page, for what stands in a layer; lines that pass take the rest
 DASHES = {"view": "5 3", "in place": "9 3 2 3"}
 WIDTHS = {"copy": 2.4}
 
@@ -52,7 +53,15 @@ class _Diagram:
 
     def __init__(self, boxes: Mapping[str, Box], arrows: Sequence[Arrow], title: str) -> None:
         self.boxes, self.arrows, self.title = boxes, arrows, title
-        place, steps = layers_of(boxes, arrows)
+        for share in SHARES:
+            self._lay_out(*layers_of(boxes, arrows, share * PAGE))
+            if self.width <= PAGE:
+                break
+        self.columns = self._stack()
+
+    def _lay_out(self, place: Mapping[str, int], steps: Sequence[int]) -> None:
+        """Find everything's x: as straight and as roomy as the page allows."""
+        boxes, arrows = self.boxes, self.arrows
         ends = [i for i, arrow in enumerate(arrows) if not arrow.outputs]
         makers: list[_Maker] = [(place[key], partial(FramedBox, boxes[key])) for key in place]
         makers += [(layer, partial(StepLabel, arrow)) for arrow, layer in zip(arrows, steps, strict=True)]
@@ -68,7 +77,6 @@ class _Diagram:
         for bends in (1, 2):
             if self.width > PAGE:
                 self._arrange(place, ends, _fitted(makers, passing, crowded), bends)
-        self.columns = self._stack()
 
     def _arrange(self, place: Mapping[str, int], ends: Sequence[int], nodes: list[_Placed], bends: int = 0) -> None:
         tensors, labels = dict(zip(place, nodes, strict=False)), nodes[len(place) :]

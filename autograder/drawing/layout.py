@@ -79,15 +79,12 @@ def _sort(layers: Layers) -> None:
         if not fewest:
             break
         downwards = sweep % 2 == 0
-        for layer in layers[1:] if downwards else layers[-2::-1]:
-            neighbours = layers[layer[0].layer + (-1 if downwards else 1)]
+        for neighbours, layer in pairwise(layers if downwards else layers[::-1]):
             place = {id(node): i for i, node in enumerate(neighbours)}
-            own = {id(node): i for i, node in enumerate(layer)}
-
             centres = []
-            for node in layer:
+            for i, node in enumerate(layer):
                 near = [place[id(other)] for other in (node.above if downwards else node.below)]
-                centres.append(sum(near) / len(near) if near else own[id(node)])
+                centres.append(sum(near) / len(near) if near else i)
             layer[:] = [layer[i] for i in sorted(range(len(layer)), key=centres.__getitem__)]
         crossings = _crossings(layers)
         if crossings < fewest:

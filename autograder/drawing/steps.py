@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.drawing.box import Box, BoxPicture
-from autograder.drawing.paper import WIDEST, clean
+from autograder.drawing.paper import clean
 
 OPERATION_ROOM = 110  # px that an operation's label takes where it is narrow
 GAP = 26
-ROOM = WIDEST - 80  # px: lines pass beside what stands in a layer
 LINE = 8  # px that a line which passes a layer takes where there are many
 LINES = {"view": "┆", "copy": "┃", "in place": "↻"}  # of plain text
 
@@ -65,14 +64,14 @@ def in_order(boxes: Mapping[str, Box], arrows: Sequence[Arrow]) -> list[Arrow]:
     return found
 
 
-def layers_of(boxes: Mapping[str, Box], arrows: Sequence[Arrow]) -> tuple[dict[str, int], list[int]]:
+def layers_of(boxes: Mapping[str, Box], arrows: Sequence[Arrow], page: float) -> tuple[dict[str, int], list[int]]:
     """The layer of each box (even) and of each step (odd): as early as what it needs allows (longest path), later where
-    a layer is as wide as the page. What no step makes stands close above its first use."""
+    a layer is as wide as `page`. What no step makes stands close above its first use."""
     used: Counter[int] = Counter()
     place: dict[str, int] = {}
 
     def free(layer: int, room: float, step: int = 2, lines: int = 0) -> int:
-        while used[layer] and used[layer] + room + lines * LINE > ROOM:
+        while used[layer] and used[layer] + room + lines * LINE > page:
             layer += step
         used[layer] += int(room)
         return layer

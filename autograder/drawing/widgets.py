@@ -83,7 +83,7 @@ def explore_broadcasting(first: str = "3, 1", second: str = "1, 4") -> Explorer:
 
     The arguments are the shapes of the first frame. The result has one to three axes.
     """
-    return Explorer(_broadcast, {"first": _field("first shape", first), "second": _field("second shape", second)})
+    return Explorer(_broadcast, {"first": _field("first", first), "second": _field("second", second)})
 
 
 def _broadcast(first: str, second: str) -> Figure:

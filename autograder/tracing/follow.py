@@ -129,6 +129,8 @@ def _ordered(value: Value, order: Order, shape: tuple[int, ...], by_size: Axes) 
 def _order(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], rank: int) -> Order | None:
     """Which axis of the input each axis of the result is, None for a new one; None where that is not certain."""
     order: Order = list(range(rank))
+    if rank == 0:
+        return None
     if name in SLICING:
         return order
     if name in ("mT", "mH", "T", "t", "H"):
@@ -138,8 +140,9 @@ def _order(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], rank: int)
     if name == "permute":
         dims = kwargs.get("dims") or (args[1] if isinstance(args[1], tuple | list) else args[1:])
         return [int(place) % rank for place in dims]
-    if name in SWAPPING:
-        first, second = (int(place) for place in (*args[1:], *kwargs.values()))
+    swapped = [place for place in (*args[1:], *kwargs.values()) if type(place) is int]
+    if name in SWAPPING and len(swapped) == 2:
+        first, second = swapped
         order[first], order[second] = order[second], order[first]
         return order
     dim = kwargs.get("dim", args[1] if len(args) > 1 else None)

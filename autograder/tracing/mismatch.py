@@ -38,9 +38,11 @@ def _product(name: str, first: Value, second: Value) -> str:
 
 
 def _convolution(images: Value, weight: Value, groups: int) -> str:
-    place = -len(weight.shape) + 1
-    channels = weight.shape[1] * groups
-    if len(images.shape) < len(weight.shape) - 1 or images.shape[place] == channels:
+    rank = len(weight.shape)
+    if len(images.shape) not in (rank, rank - 1) or groups < 1 or weight.shape[0] % groups:  # another error than this
+        return ""
+    place, channels = 1 - rank, weight.shape[1] * groups
+    if images.shape[place] == channels:
         return ""
     return f"The weight is for {channels} channels; {_called(images, 'the input')} has {_axis(images, place)} there."
 

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from autograder.tracing import operation
 from autograder.tracing.calls import Call
 from autograder.tracing.costs import MultiplyAdds
-from autograder.tracing.follow import JOINING, followed, joint
+from autograder.tracing.follow import JOINING, SWAPPING, followed, joint
 from autograder.tracing.leaves import tensors
 from autograder.tracing.ledger import Ledger, Taken, number
 from autograder.tracing.memory import relation, shape_of, storage
@@ -148,17 +148,13 @@ class Recorder(TorchFunctionMode):
         for tensor in made or [item.tensor for item in written[:1]]:
             target = next((item for item in written if item.tensor is tensor), None)
             source = target or sources.get(storage(tensor) or 0)
+            axes = followed(name, args, kwargs, inputs, shape_of(tensor), self.ledger.names)
             if target is not None:
+                same = target.value.shape == shape_of(tensor) and name.rstrip("_") not in SWAPPING
+                axes, value = target.value.axes if same else axes, target.value
                 self.ledger.write(target.key, call)
-                key = self.ledger.add(
-                    tensor,
-                    target.value.axes,
-                    name=target.value.name,
-                    memory=target.value.memory,
-                    before=target.key,
-                )
+                key = self.ledger.add(tensor, axes, name=value.name, memory=value.memory, before=target.key)
             else:
-                axes = followed(name, args, kwargs, inputs, shape_of(tensor), self.ledger.names)
                 memory, base = (source.value.memory, source.key) if source is not None else (None, None)
                 key = self.ledger.add(tensor, axes, memory=memory, base=base)
             call.memory = call.memory or relation(name, source is not None, target is not None)
