@@ -1,6 +1,7 @@
 # make learn   sets everything up and opens JupyterLab at the course
 # make test    sets everything up and runs the project's tests
 # make build   builds notebooks and keys from their sources (authors)
+# make demo-class, bench-grading   a simulated class, graded (instructors): docs/grading.md
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 from conftest import each_lesson
-from learner import as_answer, grade_id
 
 from autograder.answers import collect
 from autograder.authoring import Lesson
@@ -28,15 +25,24 @@ def key_of(lesson: Lesson) -> Key:
     return _keys[lesson.name]
 
 
-def graded(lesson: Lesson, answers: Mapping[str, str]) -> Verdict:
-    """The verdict on the solved notebook with these answers in it."""
+def graded(lesson: Lesson, candidates: str = "") -> Verdict:
+    """The verdict on the solved notebook, or on one whose answers are `candidates` of each exercise, an expression."""
     cells = [
-        Cell(number, answers.get(grade_id(cell), cell.source))
+        Cell(number, cell.source)
         for number, cell in enumerate(source_notebook(lesson, "").cells, 1)
         if cell.cell_type == "code" and "check(" not in cell.source and not cell.source.startswith("# demonstration")
     ]
+    files = {}
+    if candidates:
+        files["written.py"] = (lesson.folder / "checks.py").read_bytes()
+        lines = [
+            "import written",
+            "found = {each.name: each for each in vars(written).values() if hasattr(each, 'cases')}",
+        ]
+        lines += [f"{each.name} = {candidates.format(f'found[{each.name!r}]')}" for each in lesson.exercises]
+        cells.append(Cell(len(cells) + 99, "\n".join(lines)))
     asked = {each.name: Asked(each, float(each.points), frozenset(), "") for each in key_of(lesson).exercises}
-    return reach(Task(Submission(cells, {}), asked))
+    return reach(Task(Submission(cells, files), asked))
 
 
 @each_lesson
@@ -49,13 +55,12 @@ def test_the_solution_earns_all_points(lesson: Lesson) -> None:
 @each_lesson
 @pytest.mark.parametrize("place", [0, -1])
 def test_variants_and_misconceptions_earn_what_the_judge_gives_them(lesson: Lesson, place: int) -> None:
-    variants = {exercise.name: as_answer(list(exercise.variants.values())[place], exercise.name) for exercise in lesson.exercises}
-    found = graded(lesson, variants).findings
+    found = graded(lesson, f"list({{}}.variants.values())[{place}]").findings
     assert {name: each.text for name, each in found.items() if each.status != "passed"} == {}
-    wrong = {exercise.name: exercise.misconceptions[place] for exercise in lesson.exercises}
-    found = graded(lesson, {name: as_answer(item.candidate, name) for name, item in wrong.items()}).findings
-    for name, item in wrong.items():
-        key = key_of(lesson).exercise(name)
+    found = graded(lesson, f"{{}}.misconceptions[{place}].candidate").findings
+    for exercise in lesson.exercises:
+        item, key = exercise.misconceptions[place], key_of(lesson).exercise(exercise.name)
         here = judge(key, collect(item.candidate, key.question))
-        assert found[name].score == pytest.approx(key.points * here.passed / len(key.cases)), found[name].text
-        assert item.sentence.split(".")[0][:40] in " ".join(found[name].text.split()), found[name].text
+        told = found[exercise.name]
+        assert told.score == pytest.approx(key.points * here.passed / len(key.cases), abs=1e-5), told.text
+        assert here.diagnosis[:40] in " ".join(told.text.split()), told.text

@@ -157,6 +157,12 @@ def test_of_a_problem_only_words_of_the_source_are_told(given: Answers, told: st
         assert found == told
 
 
+def test_a_note_is_ours_or_none() -> None:
+    ours = "`double` is defined in cells 3 and 14: the last one counts."
+    assert discreet.answers(Answers(note=ours), "", None).note == ours
+    assert discreet.answers(Answers(note="SECRET 17"), "", None).note == ""
+
+
 def test_results_keep_their_values_and_lose_their_words() -> None:
     results = {
         "result": torch.ones(2),

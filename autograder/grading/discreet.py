@@ -25,6 +25,7 @@ ENDINGS = re.compile(
     r"|did not finish within [\d.]+ s(, and could not be interrupted)?|used more than [\d,]+ MB of memory"
     r"|sent something that is no answer)\."
 )
+NOTE = re.compile(r"`\w+` is defined in cells [\d, and]{3,80}: the last one counts\.")
 CELL = re.compile(r"Cell (\d+) ((?:(?!Cell \d+ ).)*)", re.S)
 FOREIGN = re.compile(
     r"a NumPy array of shape \([\d, ]{0,40}\)|a [a-z_]{1,20} tensor of shape \([\d, ]{0,40}\)"
@@ -62,7 +63,8 @@ def answers(given: Answers, source: str, expected: Any) -> Answers:
         )
     elif given.problem:
         detail = detail if _harmless(detail, words) else "something else"
-    return replace(given, detail=detail, cases=[_answer(answer, words) for answer in given.cases])
+    note = given.note if NOTE.fullmatch(given.note) else ""
+    return replace(given, detail=detail, note=note, cases=[_answer(answer, words) for answer in given.cases])
 
 
 def words_in(value: Any) -> set[str]:

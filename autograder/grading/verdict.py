@@ -17,11 +17,12 @@ from autograder.grading.course import Asked
 from autograder.grading.files import write
 from autograder.grading.submission import Submission
 from autograder.judge import judge
-from autograder.report import Report
+from autograder.report import Fault, Report, Stage
 from autograder.runner import Limits, run_notebook
 
 FORMAT = 1
 TRIES = 3  # of a submission whose sandbox broke down around it
+UNTOLD = Fault(Stage.RAN, "What your function returned is not what was expected.")
 BY_ROTE = (
     "The cases that you have right have the same inputs for everyone. They count beside at least one right case whose "
     "inputs are drawn anew."
@@ -89,19 +90,32 @@ def _reach(task: Task) -> Verdict:
 
     questions = [key.question for key in exercises.values()]
     given = run_notebook(Path(), cells, questions, task.limits, launch)
-    source = "\n".join(cell.source for cell in cells)
-    findings = {}
-    for name, asked in task.asked.items():
-        expected = [asked.key.name, [case["expected"] for case in asked.key.cases]]
-        answers = discreet.answers(given[asked.key.name], source, expected)
-        report = discreet.report(judged(asked, answers))
-        findings[name] = finding(report, asked)
+    written = [
+        content.decode(errors="ignore") for name, content in task.submission.files.items() if name.endswith(".py")
+    ]
+    source = "\n".join([*(cell.source for cell in cells), *written])
+    findings = {name: finding(told(asked, given[asked.key.name], source), asked) for name, asked in task.asked.items()}
     return Verdict(findings, time.monotonic() - began, settled=not any(map(_hung, given.values())))
 
 
 def _hung(answers: Answers) -> bool:
     """Whether time or memory decided: on a machine with more of them, the verdict could be another."""
     return "did not finish" in answers.detail or any(case.outcome in ("out of time", "died") for case in answers.cases)
+
+
+def told(asked: Asked, answers: Answers, source: str) -> Report:
+    """The report for the student: the verdicts and the known mistake as they are, the rest in discreet words."""
+    report = judged(asked, answers)
+    expected = [asked.key.name, [case["expected"] for case in asked.key.cases]]
+    shown = discreet.report(judged(asked, discreet.answers(answers, source, expected)))
+    faults = [verdict.fault for verdict in shown.verdicts]
+    verdicts = [
+        replace(verdict, fault=fault or UNTOLD if verdict.status == "failed" else None)
+        for verdict, fault in zip(report.verdicts, faults, strict=True)
+    ]
+    sentences = {misconception["sentence"] for misconception in asked.key.misconceptions}
+    known = report.diagnosis if report.diagnosis in sentences else shown.diagnosis
+    return replace(shown, verdicts=verdicts, diagnosis=known)
 
 
 def judged(asked: Asked, answers: Answers) -> Report:
