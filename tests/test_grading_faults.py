@@ -11,7 +11,7 @@ from classroom import POINTS, RIGHT, Classroom
 from tricks import code
 
 WHOLE = sum(POINTS.values())
-LIMITS = {"case_seconds": 2.0, "cell_seconds": 2.0, "seconds": 20.0, "memory": 1024, "processes": 48}
+LIMITS = {"case_seconds": 4.0, "cell_seconds": 5.0, "seconds": 30.0, "memory": 1024, "processes": 48}
 
 # in a cell before the solutions: the cell is lost, what it does not reach is not
 FAULTY_CELLS = {

@@ -47,7 +47,7 @@ def graded(lesson: Lesson, candidates: str = "") -> Verdict:
 
 @each_lesson
 def test_the_solution_earns_all_points(lesson: Lesson) -> None:
-    verdict = graded(lesson, {})
+    verdict = graded(lesson)
     assert {name: found.headline for name, found in verdict.findings.items() if found.score != found.points} == {}
     assert verdict.settled
 

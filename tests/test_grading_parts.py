@@ -265,10 +265,10 @@ raise RuntimeError([seen, alone != 0, [name for name in os.environ if 'SECRET' i
 def said_by(source: str) -> str:
     """What a cell raised, in a cage of its own."""
     walls = sandbox.shared("bubblewrap")
-    task = {"cells": [{"number": 1, "source": source}], "questions": [], "cell_seconds": 10.0, "case_seconds": 1.0}
-    prisoner = walls.launch({}, pack(task), Bounds(seconds=30), hostile.Check({}, {1}))
+    task = {"cells": [{"number": 1, "source": source}], "questions": [], "cell_seconds": 90.0, "case_seconds": 1.0}
+    prisoner = walls.launch({}, pack(task), Bounds(seconds=100), hostile.Check({}, {1}))
     prisoner.receive(60)
-    problem = prisoner.receive(30)["problem"]
+    problem = prisoner.receive(100)["problem"]
     prisoner.end()
     return str(problem)
 
