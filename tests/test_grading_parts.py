@@ -19,6 +19,7 @@ from learner import ROOT
 from autograder.answers import Answer, Answers
 from autograder.grading import discreet, files, hostile, sandbox, syscalls, wall
 from autograder.grading.cage import Bounds
+from autograder.grading.course import Store
 from autograder.grading.restore import Released, ReleasedCell, restore, tidy
 from autograder.report import Fault, Report, Stage, Verdict
 from autograder.values import Foreign, pack
@@ -159,8 +160,8 @@ def test_of_a_problem_only_words_of_the_source_are_told(given: Answers, told: st
 
 def test_a_note_is_ours_or_none() -> None:
     ours = "`double` is defined in cells 3 and 14: the last one counts."
-    assert discreet.answers(Answers(note=ours), "", None).note == ours
-    assert discreet.answers(Answers(note="SECRET 17"), "", None).note == ""
+    assert discreet.note(ours) == ours
+    assert discreet.note("SECRET 17") == discreet.note(ours + " SECRET 17") == ""
 
 
 def test_results_keep_their_values_and_lose_their_words() -> None:
@@ -358,6 +359,17 @@ def test_files_are_read_without_following_anything(tmp_path: Path) -> None:
         with pytest.raises(NotebookProblem) as problem:
             files.read_bytes(tmp_path / name, largest)
         assert str(problem.value) == message
+
+
+def test_instructors_who_share_a_course_share_its_secrets_with_their_group_alone(tmp_path: Path) -> None:
+    for group, folder_mode, file_mode in [(False, 0o700, 0o600), (True, 0o770, 0o660)]:
+        root = tmp_path / str(group)
+        root.mkdir()
+        store = Store("sqlite:///" + str(root / "gradebook.db"), root, group)
+        assert store.seed(None) == store.seed(None)
+        assert store.seed(3) == 3
+        assert (root / "gradebook.judge/seed").stat().st_mode & 0o777 == file_mode
+        assert (root / "gradebook.judge").stat().st_mode & 0o777 == folder_mode
 
 
 def test_modules_are_small_and_know_no_lesson() -> None:

@@ -63,8 +63,12 @@ def answers(given: Answers, source: str, expected: Any) -> Answers:
         )
     elif given.problem:
         detail = detail if _harmless(detail, words) else "something else"
-    note = given.note if NOTE.fullmatch(given.note) else ""
-    return replace(given, detail=detail, note=note, cases=[_answer(answer, words) for answer in given.cases])
+    return replace(given, detail=detail, cases=[_answer(answer, words) for answer in given.cases])
+
+
+def note(given: str) -> str:
+    """A note, where it is one of the engine's own."""
+    return given if NOTE.fullmatch(given) else ""
 
 
 def words_in(value: Any) -> set[str]:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SAWarning
 from autograder.grading import sandbox
 from autograder.grading.cage import MEBIBYTE, Bounds
 from autograder.grading.course import Assigned, CourseProblem, GradingKeys, Store, assigned
-from autograder.grading.files import LARGEST_FILES, read_bytes, write
+from autograder.grading.files import LARGEST_FILES, write
 from autograder.grading.pool import Ahead, Name, connect, cores
 from autograder.grading.progress import Bar, summary
 from autograder.grading.submission import read
@@ -43,6 +43,16 @@ class Session:
         self.sandbox = sandbox.shared(walls)
         self.store = Store(self.directory.db_url, Path(self.directory.root), self.directory.groupshared)
         self.lock = self._alone()
+        try:
+            self._gather()
+        except BaseException:
+            self.lock.close()
+            raise
+        self.verdicts: dict[Name, Verdict] = {}
+        self.finished: set[str] = set()
+
+    def _gather(self) -> None:
+        settings = self.settings
         solutions = Path(self.directory.format_path(self.directory.source_directory, ".", "."))
         self.keys = GradingKeys(solutions, self.store, self.store.seed(settings.seed))
         self.notebooks = self._notebooks()
@@ -53,8 +63,6 @@ class Session:
         if not settings.scheduler:
             self.sandbox.prove()
         self.plan = self._plan()
-        self.verdicts: dict[Name, Verdict] = {}
-        self.finished: set[str] = set()
 
     def _alone(self) -> Any:
         """Hold the gradebook's folder: two runs at once would clear away each other's work."""
@@ -86,7 +94,13 @@ class Session:
         source = Path(self.directory.format_path(self.directory.source_directory, ".", self.assignment))
         kept = {str(source / name) for name in self.converter.exclude_overwriting.get(self.assignment, [])}
         names = sorted(set(find_all_files(str(source), [*self.directory.ignore, "*.ipynb"])) - kept)
-        return {str(Path(name).relative_to(source)): read_bytes(Path(name), LARGEST_FILES) for name in names}
+        sizes = sum(Path(name).stat().st_size for name in names)
+        if sizes > LARGEST_FILES:
+            raise CourseProblem(
+                f"The files beside the notebook in {source} have {sizes:,} bytes; at most {LARGEST_FILES:,} are given to "
+                "submissions. Name what students do not need in `c.CourseDirectory.ignore`."
+            )
+        return {str(Path(name).relative_to(source)): Path(name).read_bytes() for name in names}
 
     def _plan(self) -> list[str]:
         """The students whose submissions nbgrader is going to grade, in its order."""

@@ -105,7 +105,10 @@ def _hung(answers: Answers) -> bool:
 
 def told(asked: Asked, answers: Answers, source: str) -> Report:
     """The report for the student: the verdicts and the known mistake as they are, the rest in discreet words."""
+    answers = replace(answers, note=discreet.note(answers.note))
     report = judged(asked, answers)
+    if report.status != "failed":
+        return report
     expected = [asked.key.name, [case["expected"] for case in asked.key.cases]]
     shown = discreet.report(judged(asked, discreet.answers(answers, source, expected)))
     faults = [verdict.fault for verdict in shown.verdicts]
