@@ -1,13 +1,14 @@
 # make learn   sets everything up and opens JupyterLab at the course
 # make test    sets everything up and runs the project's tests
 # make build   builds notebooks and keys from their sources (authors)
+# make demo-class, bench-grading   a simulated class, graded (instructors): docs/grading.md
 
 PYTHON ?= python3
 BIN := .venv/bin
 # JupyterLab asks for this where it is started as root
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: learn test lint build bench clean
+.PHONY: learn test lint build bench bench-grading demo-class clean
 .DELETE_ON_ERROR:
 
 learn: .venv/learn.done
@@ -27,6 +28,12 @@ build: .venv/learn.done
 
 bench: .venv/test.done
 	$(BIN)/python tests/bench.py
+
+bench-grading: .venv/test.done
+	PYTHONPATH=. $(BIN)/python tests/bench_grading.py
+
+demo-class: .venv/test.done
+	PYTHONPATH=. $(BIN)/python tests/demo_class.py
 
 clean:
 	rm -rf .venv

@@ -237,7 +237,9 @@ def _contained(printed: Capped) -> Iterator[None]:
         torch.enable_grad(),  # a mode that the code within sets ends here
     ):
         warnings.simplefilter("ignore")
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(
+            0
+        )  # torch.manual_seed writes down its caller for every device there could be
         yield
 
 
