@@ -22,9 +22,9 @@ from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
 from autograder.plans import Plan
-from autograder.values import Foreign, pack, unpack
+from autograder.values import Foreign, identical, pack, unpack
 
-FORMAT = 2
+FORMAT = 3
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
 
@@ -193,12 +193,28 @@ def _is_no_data(value: Any) -> bool:
 def to_bytes(key: Key) -> bytes:
     """A key as the bytes of its file."""
     header = {"format": FORMAT, "torch": torch.__version__.partition("+")[0]}
-    exercises = [{**vars(exercise), "misconceptions": _plain(exercise.misconceptions)} for exercise in key.exercises]
+    exercises = [{**vars(exercise), "misconceptions": _plain(exercise)} for exercise in key.exercises]
     return pack({**header, "lesson": key.lesson, "seed": key.seed, "source": key.source, "exercises": exercises})
 
 
-def _plain(misconceptions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**item, "answers": [dict(vars(answer)) for answer in item["answers"]]} for item in misconceptions]
+def _plain(exercise: ExerciseKey) -> list[dict[str, Any]]:
+    """The misconceptions as data. Of their results those that are the expected ones are left out: a network's key would
+    hold its whole state once more for each."""
+    expected = [case["expected"] for case in exercise.cases]
+    return [{**item, "answers": list(map(_shortened, expected, item["answers"]))} for item in exercise.misconceptions]
+
+
+def _shortened(expected: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    results = answer.results
+    other = {name: results[name] for name in results if not identical(results[name], expected.get(name))}
+    return {**vars(answer), "results": other, "missing": [name for name in expected if name not in results]}
+
+
+def _answer_from(expected: dict[str, Any], data: dict[str, Any]) -> Answer:
+    """The inverse of `_shortened`."""
+    missing = data.pop("missing")
+    same = {name: value for name, value in expected.items() if name not in missing}
+    return Answer(**{**data, "results": {**same, **data["results"]}})
 
 
 def read_key(path: Path) -> Key:
@@ -231,8 +247,9 @@ def _read_key(path: Path, changed: int, size: int) -> Key:
 
 
 def _exercise_from(data: dict[str, Any]) -> ExerciseKey:
+    expected = [case["expected"] for case in data["cases"]]
     misconceptions = [
-        {**item, "answers": [Answer(**answer) for answer in item["answers"]]} for item in data["misconceptions"]
+        {**item, "answers": list(map(_answer_from, expected, item["answers"]))} for item in data["misconceptions"]
     ]
     return ExerciseKey(**{**data, "misconceptions": misconceptions})
 
