@@ -3,6 +3,7 @@ answers, attention knows no order, and what its checks say of a mistake is what 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -145,11 +146,13 @@ def test_cross_attention_equals_torchs_with_copied_weights() -> None:
 
 def test_self_attention_equals_one_head_of_transformers_bert() -> None:
     from transformers import BertConfig
-    from transformers.models.bert.modeling_bert import BertSelfAttention
+    from transformers.models.bert import modeling_bert
 
     torch.manual_seed(0)
-    config = BertConfig(hidden_size=12, num_attention_heads=1, attn_implementation="eager")
-    ours, theirs = MODULE.SelfAttention(12, 12), BertSelfAttention(config).eval()
+    config = BertConfig(hidden_size=12, num_attention_heads=1)
+    config._attn_implementation = "eager"
+    kind: Any = modeling_bert.BertSelfAttention
+    ours, theirs = MODULE.SelfAttention(12, 12), kind(config).eval()
     for mine, linear in zip(linear_weights(ours), (theirs.query, theirs.key, theirs.value), strict=True):
         with torch.no_grad():
             linear.weight.copy_(mine)
@@ -196,7 +199,7 @@ def test_torchs_attention_is_no_answer() -> None:
 def test_a_loop_over_the_targets_is_seen() -> None:
     def attention_scores(q: Tensor, k: Tensor) -> Tensor:
         rows = [(q[:, i, None] * k).sum(dim=-1) for i in range(q.shape[1])]
-        return torch.stack(rows, dim=1) / q.shape[-1] ** 0.5
+        return torch.stack(rows, dim=1).div(math.sqrt(q.shape[-1]))
 
     report = report_on(LESSON, exercise("attention_scores"), attention_scores)
     assert "your code loops over the tgt or src axis" in " ".join(text.render(report).split())
