@@ -2,13 +2,14 @@
 # make test    sets everything up and runs the project's tests
 # make sweep   judges mutants of every solution, and writes the README's table (authors)
 # make build   builds notebooks and keys from their sources (authors)
+# make demo-class, bench-grading   a simulated class, graded (instructors): docs/grading.md
 
 PYTHON ?= python3
 BIN := .venv/bin
 # JupyterLab asks for this where it is started as root
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: learn test lint build bench sweep clean
+.PHONY: learn test lint build bench bench-grading demo-class sweep clean
 .DELETE_ON_ERROR:
 
 learn: .venv/learn.done
@@ -31,6 +32,12 @@ bench: .venv/test.done
 
 sweep: .venv/test.done
 	$(BIN)/python tests/sweep.py
+
+bench-grading: .venv/test.done
+	PYTHONPATH=. $(BIN)/python tests/bench_grading.py
+
+demo-class: .venv/test.done
+	PYTHONPATH=. $(BIN)/python tests/demo_class.py
 
 clean:
 	rm -rf .venv

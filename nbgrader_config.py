@@ -19,3 +19,20 @@ c.GenerateAssignment.force = True
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", "checks.py", "[0-9][0-9]_*.py",
 ]  # fmt: skip
+
+# submissions run in a sandbox and are judged on inputs that no student knows: docs/grading.md
+c.Autograde.exporter_class = "autograder.grading.exporter.JudgingExporter"
+# Restore does what DeduplicateIds, OverwriteCells and CheckCellMetadata do, and believes nothing that a student wrote
+c.Autograde.sanitize_preprocessors = [
+    "autograder.grading.preprocessor.Restore",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+]
+c.Autograde.autograde_preprocessors = [
+    "autograder.grading.preprocessor.Judge",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+]

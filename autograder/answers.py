@@ -249,7 +249,8 @@ def _contained(printed: Capped, seed: int = 0) -> Iterator[None]:
         torch.enable_grad(),  # a mode that the code within sets ends here
     ):
         warnings.simplefilter("ignore")
-        torch.manual_seed(seed)
+        # torch.manual_seed writes down its caller for every device there could be
+        torch.default_generator.manual_seed(seed)
         yield
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,11 @@ from autograder.draw import Draw
 from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
 from autograder.places import key_path, keys_folder
 from autograder.plans import Plan
-from autograder.values import Foreign, pack, unpack
+from autograder.values import Foreign, identical, pack, unpack
 
 FORMAT = 3
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
-SECONDS = 10.0  # that a reference may take on one case
 
 
 @dataclass(frozen=True)
@@ -77,15 +75,11 @@ class ExerciseKey:
         shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
         return Question(self.name, self.parameters, shown, self.loop, self.forward, self.contrasts)
 
-    @property
-    def axes(self) -> dict[str, Any]:
-        """The axes of each parameter of the function, or of the class and its forward."""
-        return {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
-
     def described(self, result: str) -> Any:
         """The axes of a named result: those of what it is the gradient of, say; None where none are known."""
         subject = re.sub(r" (in|after) call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
-        return {"result": self.returns, **self.axes, **self.tensors}.get(subject)
+        inputs = {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
+        return {"result": self.returns, **inputs, **self.tensors}.get(subject)
 
 
 @dataclass(frozen=True)
@@ -123,19 +117,11 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         }
         for case in exercise.cases
     ]
-    for case in cases:
-        case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
-    forward = axes.forward_of(reference)
+    forward, returns = axes.forward_of(reference), axes.returns(reference)
     question = Question(exercise.name, parameters, cases, _loop(exercise, seed), forward)
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
         case["expected"] = _expected(exercise, case, answer)
-    returns = axes.returns(reference)
-
-    def tried(case: dict[str, Any]) -> dict[str, Any] | None:
-        found = answer_case(reference, question, case, SECONDS)
-        return found.results if found.outcome == "returned" else None
-
-    described = {"": returns} | {each["name"]: each["axes"] for each in [*parameters, *(forward or [])]}
+        case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
     return ExerciseKey(
         name=exercise.name,
         points=exercise.points,
@@ -153,7 +139,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         ],
         loop_axis=exercise.loop_axis or "",
         loop=question.loop,
-        contrasts=[vars(contrast) for contrast in make_contrasts(cases, question.names, described, tried)],
+        contrasts=make_contrasts(question, returns, lambda case: answer_case(reference, question, case, 10.0)),
     )
 
 
@@ -211,12 +197,28 @@ def _is_no_data(value: Any) -> bool:
 def to_bytes(key: Key) -> bytes:
     """A key as the bytes of its file."""
     header = {"format": FORMAT, "torch": torch.__version__.partition("+")[0]}
-    exercises = [{**vars(exercise), "misconceptions": _plain(exercise.misconceptions)} for exercise in key.exercises]
+    exercises = [{**vars(exercise), "misconceptions": _plain(exercise)} for exercise in key.exercises]
     return pack({**header, "lesson": key.lesson, "seed": key.seed, "source": key.source, "exercises": exercises})
 
 
-def _plain(misconceptions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**item, "answers": [dict(vars(answer)) for answer in item["answers"]]} for item in misconceptions]
+def _plain(exercise: ExerciseKey) -> list[dict[str, Any]]:
+    """The misconceptions as data. Of their results those that are the expected ones are left out: a network's key would
+    hold its whole state once more for each."""
+    expected = [case["expected"] for case in exercise.cases]
+    return [{**item, "answers": list(map(_shortened, expected, item["answers"]))} for item in exercise.misconceptions]
+
+
+def _shortened(expected: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    results = answer.results
+    other = {name: results[name] for name in results if not identical(results[name], expected.get(name))}
+    return {**vars(answer), "results": other, "missing": [name for name in expected if name not in results]}
+
+
+def _answer_from(expected: dict[str, Any], data: dict[str, Any]) -> Answer:
+    """The inverse of `_shortened`."""
+    missing = data.pop("missing")
+    same = {name: value for name, value in expected.items() if name not in missing}
+    return Answer(**{**data, "results": {**same, **data["results"]}})
 
 
 def read_key(path: Path) -> Key:
@@ -249,8 +251,9 @@ def _read_key(path: Path, changed: int, size: int) -> Key:
 
 
 def _exercise_from(data: dict[str, Any]) -> ExerciseKey:
+    expected = [case["expected"] for case in data["cases"]]
     misconceptions = [
-        {**item, "answers": [Answer(**answer) for answer in item["answers"]]} for item in data["misconceptions"]
+        {**item, "answers": list(map(_answer_from, expected, item["answers"]))} for item in data["misconceptions"]
     ]
     return ExerciseKey(**{**data, "misconceptions": misconceptions})
 

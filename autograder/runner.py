@@ -9,11 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from autograder.answers import Answer, Answers
@@ -29,6 +28,20 @@ class Limits:
     cell: float = 20.0
     case: float = 10.0
     grace: float = 3.0
+
+
+class Child(Protocol):
+    """A process that runs a notebook's cells and tries what they define, whoever started it."""
+
+    def receive(self, seconds: float) -> dict[str, Any]:
+        """Its next message. Raises TimeoutError after `seconds`, EOFError or OSError where it is gone, ValueError,
+        KeyError or TypeError where it sent something else."""
+
+    def end(self) -> str:
+        """See that it is gone; how it ended, as a sentence goes on after "The process"."""
+
+
+Launch = Callable[[bytes], Child]
 
 
 def start_server() -> None:
@@ -47,11 +60,21 @@ def _context() -> Any:
 
 
 def run_notebook(
-    path: Path, cells: Sequence[Cell], questions: Sequence[Any], limits: Limits | None = None
+    path: Path,
+    cells: Sequence[Cell],
+    questions: Sequence[Any],
+    limits: Limits | None = None,
+    launch: Launch | None = None,
 ) -> dict[str, Answers]:
-    """Answers by exercise name. Never raises for what a notebook does."""
-    start_server()
-    gathering = _Gathering(path.parent, list(cells), list(questions), limits or Limits())
+    """Answers by exercise name. Never raises for what a notebook does.
+
+    `launch` starts a process that is given a task as bytes; without it, one is forked here that runs beside the
+    notebook.
+    """
+    if launch is None:
+        start_server()
+        launch = lambda work: _Forked(work, path.parent)  # noqa: E731
+    gathering = _Gathering(launch, list(cells), list(questions), limits or Limits())
     while gathering.unanswered():
         gathering.run_child()
     return gathering.finished()
@@ -60,8 +83,8 @@ def run_notebook(
 class _Gathering:
     """What is known so far of one notebook, over as many children as it takes."""
 
-    def __init__(self, folder: Path, cells: list[Cell], questions: list[Any], limits: Limits) -> None:
-        self.folder = folder
+    def __init__(self, launch: Launch, cells: list[Cell], questions: list[Any], limits: Limits) -> None:
+        self.launch = launch
         self.cells = cells
         self.questions = questions
         self.limits = limits
@@ -76,38 +99,30 @@ class _Gathering:
     def run_child(self) -> None:
         """Run one child to its end; afterwards something more is answered, or a cell is known to be fatal."""
         from autograder.values import pack
-        from autograder.worker import run
 
         cells = [vars(cell) for cell in self.cells if cell.number not in self.fatal]
         seconds = {"cell_seconds": self.limits.cell, "case_seconds": self.limits.case}
-        work = pack({"cells": cells, "questions": [vars(question) for question in self.unanswered()], **seconds})
-        context = _context()
-        receiver, sender = context.Pipe(duplex=False)
-        child = context.Process(target=run, args=(sender, work, str(self.folder)), daemon=True)
-        child.start()
-        sender.close()
-        at, ending = self._listen(receiver)
-        child.kill()
-        child.join()
+        questions = [vars(question) for question in self.unanswered()]
+        child = self.launch(pack({"cells": cells, "questions": questions, **seconds}))
+        at, ending = self._listen(child)
+        ended = child.end()
         if ending:
-            self._blame(at, ending if ending != "ended" else _how_it_ended(child.exitcode))
+            self._blame(at, ending if ending != "ended" else ended)
 
-    def _listen(self, receiver: Connection) -> tuple[dict[str, Any], str]:
+    def _listen(self, child: Child) -> tuple[dict[str, Any], str]:
         """Take messages until the child is done, silent for too long, or gone; what it was at, and how it ended."""
-        from autograder.values import unpack
-
         at: dict[str, Any] = {}
         patience = max(self.limits.cell, self.limits.case) + self.limits.grace
         first_patience = patience + 60  # the server may still be loading torch
         while True:
             started = time.monotonic()
-            if not receiver.poll(first_patience if not at else patience):
-                return at, f"did not finish within {time.monotonic() - started:.0f} s, and could not be interrupted"
             try:
-                message = unpack(receiver.recv_bytes(LARGEST_MESSAGE))
+                message = child.receive(patience if at else first_patience)
                 if message["kind"] == "done":
                     return at, ""
                 at = self._take(message) or at
+            except TimeoutError:
+                return at, f"did not finish within {time.monotonic() - started:.0f} s, and could not be interrupted"
             except (EOFError, OSError):
                 return at, "ended"
             except (ValueError, KeyError, TypeError):
@@ -171,7 +186,36 @@ class _Gathering:
         return finished
 
 
-def _how_it_ended(exitcode: int | None) -> str:
+class _Forked:
+    """A child of the server that all notebooks share, on this machine and with this user's rights."""
+
+    def __init__(self, work: bytes, folder: Path) -> None:
+        from autograder.worker import run
+
+        context = _context()
+        self.receiver, sender = context.Pipe(duplex=False)
+        self.process = context.Process(target=run, args=(sender, work, str(folder)), daemon=True)
+        self.process.start()
+        sender.close()
+
+    def receive(self, seconds: float) -> dict[str, Any]:
+        """The next message."""
+        from autograder.values import unpack
+
+        if not self.receiver.poll(seconds):
+            raise TimeoutError
+        message: dict[str, Any] = unpack(self.receiver.recv_bytes(LARGEST_MESSAGE))
+        return message
+
+    def end(self) -> str:
+        """End the process."""
+        self.process.kill()
+        self.process.join()
+        return how_it_ended(self.process.exitcode)
+
+
+def how_it_ended(exitcode: int | None) -> str:
+    """A process's end in words: a negative exit code is the signal that ended it."""
     if exitcode is not None and exitcode < 0:
         return f"was ended by signal {signal.Signals(-exitcode).name}"
     return f"ended the process with exit code {exitcode}"

@@ -42,7 +42,7 @@ ROWS = [
     ["judge"],
     ["text", "html"],
     ["jupyter", "worker", "runner"],
-    ["pytest_plugin", "build"],
+    ["pytest_plugin", "build", "grading"],
 ]
 
 
@@ -107,5 +107,5 @@ FROZEN_NORMALS = [-0.418732, -0.787013, -1.572581]
 
 def test_nothing_in_the_engine_writes_to_stderr() -> None:
     for path in PACKAGE.rglob("*.py"):
-        if path.stem != "build":  # a build is no notebook
+        if path.stem != "build" and path.parent.name != "grading":  # neither runs in a notebook
             assert "stderr)" not in path.read_text().replace("redirect_stderr(", ""), path.name

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import COURSE, KEYS
+from conftest import COURSE, KEYS, each_lesson
 
 from autograder import key as key_module
+from autograder.authoring import Lesson
 from autograder.errors import KeyProblem, UnknownExercise
-from autograder.key import find_exercise, read_key, to_bytes
-from autograder.values import pack, unpack
+from autograder.key import find_exercise, make_key, read_key, to_bytes
+from autograder.values import identical, pack, unpack
 
 NAME = "22_masks"
 
@@ -64,6 +65,19 @@ def test_a_key_is_data_and_made_the_same_each_time() -> None:
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert header["__metadata__"]
     assert data == to_bytes(KEYS[NAME]) == COURSE.key(NAME).read_bytes()
+
+
+@each_lesson
+def test_what_a_misconception_gets_right_is_kept_once_and_read_back_whole(lesson: Lesson, tmp_path: Path) -> None:
+    key, path = make_key(lesson), tmp_path / "key.safetensors"
+    path.write_bytes(to_bytes(key))
+    kept = unpack(path.read_bytes())["exercises"]
+    for exercise, again, data in zip(key.exercises, read_key(path).exercises, kept, strict=True):
+        expected = [case["expected"] for case in exercise.cases]
+        for made, read, short in zip(exercise.misconceptions, again.misconceptions, data["misconceptions"], strict=True):
+            for right, one, other, part in zip(expected, made["answers"], read["answers"], short["answers"], strict=True):
+                assert identical(dict(sorted(vars(one).items())), dict(sorted(vars(other).items())))
+                assert not any(name in right and identical(value, right[name]) for name, value in part["results"].items())
 
 
 def test_an_unknown_exercise_is_answered_with_the_nearest_name() -> None:

@@ -326,3 +326,145 @@ class GoogLeNet(nn.Module):
 
 # %%
 check(GoogLeNet)
+
+# %% [markdown]
+# ## Your network at work
+#
+# The first cell below holds your network against the paper: it is built without numbers, runs once, and every row of
+# table 1 is read off. The second sends a real photograph through it, untrained, and asks how much gradient each of the
+# three losses brings to each layer. Where do you expect the heads' curves to end, and which loss reaches `conv1` best?
+# The third trains a small network of your blocks. Together they take about half a minute.
+
+# %%
+# demonstration: table 1 of the paper, from the learner's own GoogLeNet
+if ready(InceptionBlock, AuxiliaryHead, GoogLeNet):
+    paper = {
+        "conv1": (64, 112, 112),
+        "pool 1": (64, 56, 56),
+        "conv3": (192, 56, 56),
+        "pool 2": (192, 28, 28),
+        "inception3a": (256, 28, 28),
+        "inception3b": (480, 28, 28),
+        "pool 3": (480, 14, 14),
+        "inception4a": (512, 14, 14),
+        "inception4b": (512, 14, 14),
+        "inception4c": (512, 14, 14),
+        "inception4d": (528, 14, 14),
+        "inception4e": (832, 14, 14),
+        "pool 4": (832, 7, 7),
+        "inception5a": (832, 7, 7),
+        "inception5b": (1024, 7, 7),
+        "average": (1024,),
+        "fc": (1000,),
+    }
+    behind = {
+        "conv2": "pool 1",
+        "inception3a": "pool 2",
+        "inception4a": "pool 3",
+        "inception5a": "pool 4",
+        "fc": "average",
+    }
+    with torch.device("meta"):
+        network, one_image = GoogLeNet().eval(), torch.empty(1, 3, 224, 224)
+    rows: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep the sizes of what a layer gave; what came in is what the pooling in front of it gave."""
+        if name in behind:
+            rows[behind[name]] = tuple(inputs[0].shape[1:])
+        rows[name] = tuple(output.shape[1:])
+
+    for name, part in network.named_children():
+        if name in paper or name in behind:
+            part.register_forward_hook(lambda _, inputs, output, name=name: note(name, inputs, output))
+    network(one_image)
+    for name, size in paper.items():
+        yours = rows.get(name, ())
+        verdict = "as in the paper" if yours == size else f"the paper has {' × '.join(map(str, size))}"
+        print(f"{name:12} {' × '.join(map(str, yours)):>15}   {verdict}")
+    print(f"{sum(p.numel() for p in network.parameters()):,} parameters")
+
+# %%
+# demonstration: how much gradient each loss brings to each layer
+if ready(GoogLeNet, auxiliary_loss):
+    import matplotlib.cbook
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
+        photo = torch.from_numpy(np.asarray(plt.imread(file)).copy()).permute(2, 0, 1).float() / 255
+    photo = (photo - photo.mean()) / photo.std()
+    crops = torch.stack([photo[:, 20:244, 140:364], photo[:, 300:524, 100:324]])
+    labels = torch.tensor([3, 7])
+    network = GoogLeNet(classes=10)
+    results = network(crops)
+    print(f"the loss of all three: {auxiliary_loss(*results, labels).item():.3f}")
+    layers = {name: p for name, p in network.named_parameters() if name in ("conv1.weight", "conv3.weight")}
+    layers |= {
+        n: p for n, p in network.named_parameters() if n.startswith("inception") and n.endswith("branch1.0.weight")
+    }
+    figure, axes = plt.subplots(figsize=(8, 3.2), facecolor="white")
+    for answer, label, marker in zip(results, ("logits", "aux1", "aux2"), "os^", strict=True):
+        loss = F.cross_entropy(answer, labels)
+        found = torch.autograd.grad(loss, list(layers.values()), retain_graph=True, allow_unused=True)
+        pairs = zip(found, layers.values(), strict=True)
+        sizes = [torch.nan if g is None else (g.norm() / p.norm()).item() for g, p in pairs]
+        axes.plot([name.split(".")[0].removeprefix("inception") for name in layers], sizes, marker=marker, label=label)
+        print(f"the loss of {label:6} brings conv1 {sizes[0]:.1e} of its own size")
+    axes.set(yscale="log", xlabel="layer", ylabel="gradient / weight", title="gradient by layer, for each loss alone")
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    plt.show()
+
+# %%
+# demonstration: a small network of the learner's blocks finds where in a photograph a cut-out lies
+if ready(InceptionBlock):
+    import matplotlib.cbook
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
+        photo = torch.from_numpy(np.asarray(plt.imread(file)).copy()).permute(2, 0, 1).float() / 255
+    photo, side = (photo - photo.mean()) / photo.std(), 112
+
+    def cut(count: int) -> tuple[Tensor, Tensor]:
+        """Cut-outs of 112×112 pixels, every second one kept, and in which of nine fields their corners lie."""
+        top, left = torch.randint(photo.shape[1] - side, (count,)), torch.randint(photo.shape[2] - side, (count,))
+        fields = top * 3 // (photo.shape[1] - side) * 3 + left * 3 // (photo.shape[2] - side)
+        corners = zip(top.tolist(), left.tolist(), strict=True)
+        pieces = [photo[:, row : row + side : 2, column : column + side : 2] for row, column in corners]
+        return torch.stack(pieces), fields
+
+    small = nn.Sequential(
+        nn.Conv2d(3, 24, 7, stride=4, padding=3),
+        nn.ReLU(),
+        InceptionBlock(24, 16, 16, 24, 8, 12, 12),
+        InceptionBlock(64, 16, 16, 24, 8, 12, 12),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        InceptionBlock(64, 24, 24, 48, 8, 12, 12),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(96, 9),
+    )
+    optimizer, losses = torch.optim.Adam(small.parameters(), lr=3e-3), []
+    for _ in range(200):
+        pieces, fields = cut(32)
+        loss = F.cross_entropy(small(pieces), fields)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    pieces, fields = cut(400)
+    with torch.no_grad():
+        found = small(pieces).argmax(dim=1)
+    right = (found == fields).float().mean()
+    print(f"{right:.0%} of 400 new cut-outs are found in the right field of nine; guessing finds {1 / 9:.0%}")
+    figure, axes = plt.subplots(figsize=(6, 2.6), facecolor="white")
+    axes.plot(losses, color="#0072B2")
+    axes.set(xlabel="step", ylabel="loss")
+    figure.tight_layout()
+    plt.show()
