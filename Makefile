@@ -1,5 +1,6 @@
 # make learn   sets everything up and opens JupyterLab at the course
 # make test    sets everything up and runs the project's tests
+# make sweep   judges mutants of every solution, and writes the README's table (authors)
 # make build   builds notebooks and keys from their sources (authors)
 # make demo-class, bench-grading   a simulated class, graded (instructors): docs/grading.md
 
@@ -8,11 +9,11 @@ BIN := .venv/bin
 # JupyterLab asks for this where it is started as root
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: learn test lint build bench bench-grading demo-class clean
+.PHONY: learn test lint build bench bench-grading demo-class sweep clean
 .DELETE_ON_ERROR:
 
 learn: .venv/learn.done
-	$(BIN)/jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/exercises/02_broadcasting/02_broadcasting.ipynb
+	$(BIN)/jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/exercises/01_shapes/01_shapes.ipynb
 
 test: .venv/test.done
 	$(BIN)/pytest -n auto
@@ -34,6 +35,9 @@ bench-grading: .venv/test.done
 
 demo-class: .venv/test.done
 	PYTHONPATH=. $(BIN)/python tests/demo_class.py
+
+sweep: .venv/test.done
+	$(BIN)/python tests/sweep.py
 
 clean:
 	rm -rf .venv

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autograder.contrast import try_contrasts
 from autograder.probes import PROBES, Names, accepts, as_called, by_their_names, inputs_of
 from autograder.recipes import aspects, made, unwatched
 from autograder.values import clone, identical, record
@@ -25,19 +26,21 @@ from autograder.watch import Calls, Capped, OutOfTime, Steps, names_used, namesp
 
 Outcome = str  # "returned", "raised", "unattempted", "out of time", "untried", "died"
 MOST_FRAMES = 6
+OTHER_SEED = 1  # for what is tried again: an answer that is drawn at random comes out otherwise
 
 
 @dataclass(frozen=True)
 class Question:
     """One exercise's inputs: `cases` are dicts with `label`, `probe` and `arguments`; `loop` holds two more of them, of
     a small and of a large size, where loops over an axis are forbidden. `forward` has the parameters of a class's
-    forward; None where a function is asked for."""
+    forward; None where a function is asked for. `contrasts` are cases with something changed."""
 
     name: str
     parameters: list[dict[str, Any]]
     cases: list[dict[str, Any]]
     loop: list[dict[str, Any]] = field(default_factory=list)
     forward: list[dict[str, Any]] | None = None
+    contrasts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def names(self) -> Names:
@@ -73,7 +76,8 @@ class Answer:
 class Answers:
     """What one candidate did: a `problem` that kept it from being tried at all ("missing", "not callable",
     "signature", with its `detail`), or an answer for each case; `note` is worth telling either way; `steps` are the
-    Python steps taken on the loop sizes, `names` what the candidate's code mentions."""
+    Python steps taken on the loop sizes, `names` what the candidate's code mentions, `contrasts` what became of each
+    contrast: its `outcome` is "same", "other" or an answer's own, its `results` are kept where axes were exchanged."""
 
     problem: str = ""
     detail: str = ""
@@ -81,6 +85,7 @@ class Answers:
     cases: list[Answer] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    contrasts: list[dict[str, Any]] = field(default_factory=list)
 
 
 def as_data(answers: Answers) -> dict[str, Any]:
@@ -107,7 +112,14 @@ def conclude(candidate: Any, question: Question, cases: list[Answer], seconds: f
         cases=cases,
         steps=count_steps(candidate, question, cases, seconds),
         names=sorted(names_used(candidate)),
+        contrasts=contrasts(candidate, question, cases, seconds),
     )
+
+
+def contrasts(candidate: Any, question: Question, cases: list[Answer], seconds: float = 10.0) -> list[dict[str, Any]]:
+    """What becomes of each contrast, each within two seconds. Of use for a wrong answer alone."""
+    least = min(seconds, 2.0)
+    return try_contrasts(question, cases, lambda case: answer(candidate, question, case, least, OTHER_SEED))
 
 
 def answer_each(candidate: Any, question: Question, seconds: float) -> Iterator[Answer]:
@@ -138,8 +150,8 @@ def unusable(candidate: Any, question: Question) -> Answers | None:
     return None
 
 
-def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: float) -> Answer:
-    """Try a candidate on one case."""
+def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: float, seed: int = 0) -> Answer:
+    """Try a candidate on one case. `seed` is that of torch's random numbers meanwhile."""
     try:
         given = made(clone(case["arguments"]), namespace_of(candidate) or {})
     except Exception as error:  # a block of the learner's own that is missing, or cannot be built
@@ -153,7 +165,7 @@ def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: fl
     shares: list[str] = []
     contiguous = True
     try:
-        with _contained(printed), time_limit(seconds), calls:
+        with _contained(printed, seed), time_limit(seconds), calls:
             for name, value in PROBES[case["probe"]](candidate, question.names, given):
                 with unwatched():
                     recorded[name] = record(value)
@@ -227,7 +239,7 @@ def count_steps(candidate: Any, question: Question, cases: list[Answer], seconds
 
 
 @contextlib.contextmanager
-def _contained(printed: Capped) -> Iterator[None]:
+def _contained(printed: Capped, seed: int = 0) -> Iterator[None]:
     """Keep what the code within prints, warns and draws at random from reaching anything outside."""
     with (
         contextlib.redirect_stdout(printed),
@@ -237,9 +249,8 @@ def _contained(printed: Capped) -> Iterator[None]:
         torch.enable_grad(),  # a mode that the code within sets ends here
     ):
         warnings.simplefilter("ignore")
-        torch.default_generator.manual_seed(
-            0
-        )  # torch.manual_seed writes down its caller for every device there could be
+        # torch.manual_seed writes down its caller for every device there could be
+        torch.default_generator.manual_seed(seed)
         yield
 
 

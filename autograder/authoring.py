@@ -23,7 +23,7 @@ import importlib.util
 import inspect
 import linecache
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -71,7 +71,9 @@ class Exercise:
     `needs` names the earlier exercises that this one builds on, `forbids` the functions that may not be called (by
     their last name: "cdist" stands for torch.cdist and every alias of it, "Linear" for nn.Linear and what inherits from
     it). `memory` tells whether the result must lie in an input's memory ("view") or must not ("copy"), `contiguous`
-    whether it has to be.
+    whether it has to be. `quantities` are numbers that have a name in this exercise, each a function of a case's
+    arguments, beside the sizes of its axes and its arguments that are numbers: a result that is wrong by such a factor
+    is told its name.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Exercise:
     forbids: Sequence[str] = ()
     memory: Memory = ""
     contiguous: bool = False
+    quantities: Mapping[str, Callable[[dict[str, Any]], float]] = field(default_factory=dict)
     cases: list[Case] = field(default_factory=list)
     misconceptions: list[Misconception] = field(default_factory=list)
     variants: dict[str, Candidate] = field(default_factory=dict)

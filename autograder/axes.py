@@ -109,5 +109,26 @@ def named(shape: Sequence[int], names: Sequence[str] | None) -> str:
 
 
 def place(index: Sequence[int], names: Sequence[str] | None) -> str:
-    """One element's index with its axis names: `[tgt=0, src=1]`."""
-    return "[" + named(index, names).strip("(),") + "]"
+    """One element's index with its axis names: `[tgt=0, src=1]`; rows and columns where both have one name.
+
+    >>> place((0, 3, 1), ["batch", "seq", "seq"])
+    '[batch=0, row seq=3, column seq=1]'
+    """
+    return "[" + named(index, distinct(names)).strip("(),") + "]"
+
+
+def distinct(names: Sequence[str] | None) -> list[str] | None:
+    """Axis names that tell the last two axes apart where both have one name."""
+    if names is None or len(names) < 2 or not names[-1] or names[-1] != names[-2]:
+        return None if names is None else list(names)
+    return [*names[:-2], f"row {names[-2]}", f"column {names[-1]}"]
+
+
+def axis(names: Sequence[str] | None, index: int) -> str:
+    """An axis in a sentence.
+
+    >>> axis(["batch", "", "seq", "seq"], 0), axis(["batch", "", "seq", "seq"], 1), axis(["seq", "seq"], 1)
+    ('the batch axis', 'axis 1', 'the column seq axis')
+    """
+    known = distinct(names)
+    return f"the {known[index]} axis" if known and known[index] else f"axis {index}"

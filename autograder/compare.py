@@ -14,6 +14,7 @@ from torch import Tensor
 
 from autograder.axes import labels, named, place
 from autograder.report import Fault, Picture, Stage
+from autograder.shapes import line_up
 from autograder.values import Foreign, Outline
 
 # dtype -> (relative, absolute): about a hundred times the rounding of a short computation in that dtype
@@ -117,22 +118,23 @@ def compare_shapes(
     """The first fault of a shape, told in axis names where `names` has them; None where it is right."""
     if expected == yours:
         return None
+    swapped = _swapped(expected, yours) if len(expected) == len(yours) else None
+    shapes = line_up(expected, yours, names, swapped)
     shown = (named(expected, names), str(yours))
     names = names or [""] * len(expected)
     if len(expected) != len(yours):
         headline = f"{_capital(what)} has {_count(len(yours), 'axis', 'axes')}; {len(expected)} were expected."
         if len(expected) == 1:
             headline = headline.replace("were", "was")
-        return Fault(Stage.AXES, headline, *shown, _axis_count_look(expected, yours, names))
-    swapped = _swapped(expected, yours)
+        return Fault(Stage.AXES, headline, *shown, _axis_count_look(expected, yours, names), shapes=shapes)
     if swapped is not None and all(names[axis] for axis in swapped):
         first, second = (names[axis] for axis in swapped)
         headline = f"The {first} and {second} axes are swapped in {what}."
-        return Fault(Stage.SIZES, headline, shown[0], shown[1], "transpose exchanges two axes.")
+        return Fault(Stage.SIZES, headline, *shown, "transpose exchanges two axes.", shapes=shapes)
     axis = next(i for i in range(len(expected)) if expected[i] != yours[i])
     name = f"The {names[axis]} axis" if names[axis] else f"Axis {axis}"
     headline = f"{name} of {what} has size {yours[axis]}; {expected[axis]} was expected."
-    return Fault(Stage.SIZES, headline, *shown)
+    return Fault(Stage.SIZES, headline, *shown, shapes=shapes)
 
 
 def _axis_count_look(expected: Shape, yours: Shape, names: list[str]) -> str:

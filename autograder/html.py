@@ -6,8 +6,9 @@ from html import escape
 
 import torch
 
-from autograder.drawing import expected_yours_difference
-from autograder.report import Fault, Picture, Report, Verdict, summary
+from autograder.axes import distinct
+from autograder.drawing import Box, expected_yours_difference, flow
+from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 GREEN, ORANGE, GREY = "#009E73", "#D55E00", "#8A8A8A"
 COLOURS = {"passed": GREEN, "failed": ORANGE, "unattempted": GREY}
@@ -28,24 +29,27 @@ def render(report: Report) -> str:
         parts.append(_failure(report, failure))
         if len(report.verdicts) > 1:
             parts.append(_cases(report))
-    if report.note:
-        parts.append(f"<div>Note: {escape(report.note)}</div>")
+    parts += [f"<div>{_prose(text)}</div>" for text in (report.note and f"Note: {report.note}", report.offer) if text]
     return f'<div class="autograder-report" style="{BOX.format(colour=colour)}">{"".join(parts)}</div>'
 
 
 def _failure(report: Report, verdict: Verdict) -> str:
     assert verdict.fault is not None
     fault = verdict.fault
-    parts = [f'<div style="opacity:.75">on “{escape(verdict.label)}”</div>']
+    parts = [f'<div style="font-weight:600;margin:6px 0">{_prose(report.first)}</div>'] if report.first else []
+    parts.append(f'<div style="opacity:.75">on “{escape(verdict.label)}”</div>')
     if report.diagnosis:
         parts.append(f'<div style="font-weight:600;margin:6px 0">{_prose(report.diagnosis)}</div>')
     parts.append(f"<div>{_prose(fault.headline)}</div>")
     parts.append(_sides(fault))
-    if fault.look:
-        parts.append(f"<div>{_prose(fault.look)}</div>")
+    look = report.look or fault.look
+    if look:
+        parts.append(f"<div>{_prose(look)}</div>")
     if fault.frames:
         frames = "\n".join(fault.frames)
         parts.append(f'<pre style="{CODE}">{escape(frames)}</pre>')
+    if fault.shapes is not None:
+        parts.append(f'<div style="margin:8px 0;overflow-x:auto">{draw_shapes(fault.shapes)}</div>')
     if fault.picture is not None:
         parts.append(f'<div style="margin:8px 0;overflow-x:auto">{draw(fault.picture)}</div>')
     if fault.printed:
@@ -82,6 +86,23 @@ def draw(picture: Picture) -> str:
     filled = "filled is True; " if picture.expected.dtype == torch.bool else ""
     caption = escape(f"{part}{where}: {filled}framed where it differs.")
     return f'{figure.as_svg(header="")}<div style="opacity:.75;font-size:90%">{caption}</div>'
+
+
+def draw_shapes(shapes: Shapes) -> str:
+    """The two shapes as rows of boxes, the axes at fault marked, as one SVG."""
+    rows = [
+        Box(title, _marked(axes, wrong))
+        for title, axes, wrong in zip(
+            ("expected", "yours"), (shapes.expected, shapes.yours), shapes.at_fault, strict=True
+        )
+    ]
+    return str(flow(*([row] for row in rows)).as_svg(header=""))
+
+
+def _marked(axes: list[tuple[str, int]], wrong: list[int]) -> list[tuple[str, int]]:
+    """The axes, with a cross at each that is at fault."""
+    names = distinct([name for name, _ in axes]) or []
+    return [(f"{name} ✗".strip() if i in wrong else name, axes[i][1]) for i, name in enumerate(names)]
 
 
 def _prose(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.compare import compare
+from autograder.diagnosis import Finding, diagnose
 from autograder.effects import changed_fault, memory_fault
 from autograder.key import ExerciseKey
 from autograder.report import Fault, Report, Stage, Verdict
@@ -44,10 +46,15 @@ def judge(key: ExerciseKey, answers: Answers, lesson: str = "") -> Report:
         if fault is not None and answer.printed:
             fault = replace(fault, printed=answer.printed)
         verdicts.append(Verdict(case["label"], "failed" if fault else "passed", fault))
-    diagnosis = ""
+    finding: Finding | None = None
     if any(verdict.status == "failed" for verdict in verdicts):
-        diagnosis = recognise(key, answers.cases)
-    return Report(key.name, lesson, key.points, verdicts, diagnosis, answers.note)
+        # a diagnosis is a courtesy: whatever strange answers do to it, the verdict stands
+        with contextlib.suppress(Exception):
+            finding = diagnose(key, answers)
+    report = Report(key.name, lesson, key.points, verdicts, note=answers.note)
+    if finding is None:
+        return report
+    return replace(report, diagnosis=finding.sentence, look=finding.look, recogniser=finding.recogniser)
 
 
 def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_always: bool = False) -> Fault | None:
@@ -100,22 +107,6 @@ def _results_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str
     return None
 
 
-def recognise(key: ExerciseKey, cases: Sequence[Answer]) -> str:
-    """The sentence of the misconception that the answers equal on every case, or "" where there is none."""
-    for misconception in key.misconceptions:
-        if all(map(_same, misconception["answers"], cases, key.cases)):
-            return str(misconception["sentence"])
-    return ""
-
-
-def _same(wrong: Answer, answer: Answer, case: dict[str, Any]) -> bool:
-    if wrong.outcome != answer.outcome or wrong.changed != answer.changed or wrong.raised != answer.raised:
-        return False
-    if (memory_fault(case, wrong) is None) != (memory_fault(case, answer) is None):
-        return False
-    return compare(wrong.results, answer.results) is None
-
-
 def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
     match answers.problem:
         case "":
@@ -151,7 +142,10 @@ def _not_returned(case: dict[str, Any], answer: Answer) -> Fault:
         return Fault(Stage.RAN, answer.message, expected)
     if answer.outcome == "unattempted":
         return Fault(Stage.RAN, "On this case your function raises NotImplementedError.", expected)
-    return Fault(Stage.RAN, "Your function raised an error.", expected, answer.message, "", answer.frames)
+    headline = "Your function raised an error."
+    if case["raises"] and answer.raised:
+        headline = f"On these inputs a {case['raises']} should be raised; yours raised {answer.raised[0]}."
+    return Fault(Stage.RAN, headline, expected, answer.message, "", answer.frames)
 
 
 def _forbidden_fault(key: ExerciseKey, answer: Answer, mentioned: Sequence[str]) -> Fault | None:

@@ -6,20 +6,26 @@ Nothing is written to stderr, for nbgrader takes any of it for a failure.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 from autograder import html, text
-from autograder.answers import collect
+from autograder.answers import collect, contrasts
 from autograder.errors import AutograderError, UnknownExercise
 from autograder.judge import judge
-from autograder.key import ExerciseKey, Key, find_exercise
+from autograder.key import ExerciseKey, Key
+from autograder.keyfile import find_exercise
+from autograder.needs import all_needs, mention_needs
 from autograder.quiet import is_quiet
-from autograder.report import Report, summary
+from autograder.report import Report, Status, summary
 
 _hints_given: Counter[str] = Counter()
+_failures: Counter[str] = Counter()
+PATIENCE = 3  # failures of an exercise, after which a hint is offered
 
 
 class NotRight(Exception):
@@ -37,7 +43,7 @@ def check(candidate: Any) -> None:
     """
     if is_quiet():
         return
-    report = _report(candidate, sys._getframe(1))
+    report = _with_help(_report(candidate, sys._getframe(1)), sys._getframe(1))
     _show(html.render(report), text.render(report))
     if report.status != "passed":
         raise NotRight(summary(report))
@@ -70,7 +76,40 @@ def ready(*candidates: Any) -> bool:
 
 def _report(candidate: Any, frame: FrameType) -> Report:
     lesson, key, candidate = _find(candidate, frame)
-    return judge(key, collect(candidate, key.question), lesson.lesson)
+    answers = collect(candidate, replace(key.question, contrasts=[]))
+    report = judge(key, answers, lesson.lesson)
+    if report.status != "failed" or not answers.cases:
+        return report
+    # what tells more of a wrong answer would only cost a right one time
+    tried = contrasts(candidate, key.question, answers.cases)
+    return judge(key, replace(answers, contrasts=tried), lesson.lesson)
+
+
+def _with_help(report: Report, frame: FrameType) -> Report:
+    """The report, with what should be mended first, and with the offer of a hint from the third failure on."""
+    if report.status != "failed":
+        if report.status == "passed":
+            del _failures[report.exercise]
+        return report
+    _failures[report.exercise] += 1
+    key = find_exercise(report.exercise)[1]
+    if _failures[key.name] >= PATIENCE and key.hints:
+        step = _hints_given[key.name] % len(key.hints) + 1
+        report = replace(report, offer=f"`hint({key.name})` gives the next hint, {step} of {len(key.hints)}.")
+    return mention_needs(report, *_needs(key, frame))
+
+
+def _needs(key: ExerciseKey, frame: FrameType) -> tuple[list[str], dict[str, Status]]:
+    """The exercises that one builds on, and how those stand that are in this notebook."""
+    needs: dict[str, list[str]] = {}
+    waiting = [key.name]
+    while waiting:
+        name = waiting.pop()
+        with contextlib.suppress(AutograderError):
+            needs[name] = find_exercise(name)[1].needs
+            waiting += [need for need in needs[name] if need not in needs]
+    names = all_needs(key.name, needs)
+    return names, {name: _report(name, frame).status for name in names if name in frame.f_globals and name in needs}
 
 
 def _find(candidate: Any, frame: FrameType) -> tuple[Key, ExerciseKey, Any]:

@@ -1,41 +1,37 @@
 """Keys: everything needed to judge one lesson on one seed, and nothing that solves it. Data alone.
 
-A key is a safetensors file with a JSON header: cases' inputs, expected results, every misconception's answers, axis
-names, points and hints. Keys for the public seed lie in `autograder/keys`.
+A key holds cases' inputs, expected results, every misconception's answers, axis names, points and hints; `keyfile`
+writes it to a file and reads it back.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import torch
 
 from autograder import axes
 from autograder.answers import Answer, Answers, Question, collect
+from autograder.answers import answer as answer_case
 from autograder.authoring import Candidate, Exercise, Lesson
+from autograder.contrast import make_contrasts
 from autograder.draw import Draw
-from autograder.errors import KeyProblem, LessonProblem, UnknownExercise
-from autograder.places import key_path, keys_folder
+from autograder.errors import LessonProblem, UnknownExercise
 from autograder.plans import Plan
-from autograder.values import Foreign, pack, unpack
+from autograder.values import Foreign
 
-FORMAT = 2
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
+SECONDS = 10.0  # that a reference may take on one case
 
 
 @dataclass(frozen=True)
 class ExerciseKey:
     """One exercise's part of a key.
 
-    `cases` hold `label`, `probe`, `arguments`, `raises`, `memory`, `contiguous` and `expected`; `misconceptions` hold
-    `name`, `sentence` and their `answers` on every case; `parameters`, `forward`, `returns` and the module's own
-    `tensors` are as `axes` describes them.
+    `cases` hold `label`, `probe`, `arguments`, `raises`, `memory`, `contiguous`, `quantities` and `expected`;
+    `misconceptions` hold `name`, `sentence` and their `answers` on every case; `parameters`, `forward`, `returns` and
+    the module's own `tensors` are as `axes` describes them; `contrasts` are as `contrast` makes them.
     """
 
     name: str
@@ -51,6 +47,7 @@ class ExerciseKey:
     misconceptions: list[dict[str, Any]]
     loop_axis: str
     loop: list[dict[str, Any]]
+    contrasts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def signature(self) -> str:
@@ -71,13 +68,17 @@ class ExerciseKey:
     def question(self) -> Question:
         """What a candidate's process may see: no expected result, no misconception."""
         shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
-        return Question(self.name, self.parameters, shown, self.loop, self.forward)
+        return Question(self.name, self.parameters, shown, self.loop, self.forward, self.contrasts)
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The axes of each parameter of the function, or of the class and its forward."""
+        return {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
 
     def described(self, result: str) -> Any:
         """The axes of a named result: those of what it is the gradient of, say; None where none are known."""
         subject = re.sub(r" (in|after) call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
-        inputs = {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
-        return {"result": self.returns, **inputs, **self.tensors}.get(subject)
+        return {"result": self.returns, **self.axes, **self.tensors}.get(subject)
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,19 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         }
         for case in exercise.cases
     ]
+    for case in cases:
+        case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
     forward = axes.forward_of(reference)
     question = Question(exercise.name, parameters, cases, _loop(exercise, seed), forward)
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
         case["expected"] = _expected(exercise, case, answer)
+    returns = axes.returns(reference)
+
+    def tried(case: dict[str, Any]) -> dict[str, Any] | None:
+        found = answer_case(reference, question, case, SECONDS)
+        return found.results if found.outcome == "returned" else None
+
+    described = {"": returns} | {each["name"]: each["axes"] for each in [*parameters, *(forward or [])]}
     return ExerciseKey(
         name=exercise.name,
         points=exercise.points,
@@ -127,7 +137,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         forbids=list(exercise.forbids),
         parameters=parameters,
         forward=forward,
-        returns=axes.returns(reference),
+        returns=returns,
         tensors=axes.tensors_of(reference),
         cases=cases,
         misconceptions=[
@@ -136,6 +146,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         ],
         loop_axis=exercise.loop_axis or "",
         loop=question.loop,
+        contrasts=[vars(contrast) for contrast in make_contrasts(cases, question.names, described, tried)],
     )
 
 
@@ -152,7 +163,7 @@ def _tried(arguments: dict[str, Any], probe: str = "call") -> dict[str, Any]:
 
 
 def _answers(candidate: Candidate, question: Question) -> Answers:
-    answers = collect(candidate, replace(question, loop=[]))
+    answers = collect(candidate, replace(question, loop=[], contrasts=[]))
     if answers.problem:
         raise LessonProblem(f"{question.name}: {candidate.__name__}{answers.detail} cannot be called on the cases.")
     # where the author's code failed, and what it printed, is of no use to a learner
@@ -188,91 +199,3 @@ def _expected(exercise: Exercise, case: dict[str, Any], answer: Answer) -> dict[
 def _is_no_data(value: Any) -> bool:
     """A meta tensor is no data either, but tells its shape, and is asked for where a network is too large to be run."""
     return isinstance(value, Foreign) and not value.text.startswith("a meta tensor")
-
-
-def to_bytes(key: Key) -> bytes:
-    """A key as the bytes of its file."""
-    header = {"format": FORMAT, "torch": torch.__version__.partition("+")[0]}
-    exercises = [{**vars(exercise), "misconceptions": _plain(exercise.misconceptions)} for exercise in key.exercises]
-    return pack({**header, "lesson": key.lesson, "seed": key.seed, "source": key.source, "exercises": exercises})
-
-
-def _plain(misconceptions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**item, "answers": [dict(vars(answer)) for answer in item["answers"]]} for item in misconceptions]
-
-
-def read_key(path: Path) -> Key:
-    """The key in a file. Raises KeyProblem, with the remedy, where it is missing, damaged or does not fit."""
-    if not path.is_file():
-        raise KeyProblem(f"The key {path} is missing. {_remedy(path)}")
-    stamp = path.stat()
-    return _read_key(path, stamp.st_mtime_ns, stamp.st_size)
-
-
-@functools.lru_cache(maxsize=64)
-def _read_key(path: Path, changed: int, size: int) -> Key:
-    try:
-        data = unpack(path.read_bytes())
-        fits = data["format"], str(data["torch"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise KeyProblem(f"The key {path} is damaged or cut short. {_remedy(path)}") from error
-    if fits[0] != FORMAT:
-        raise KeyProblem(f"The key {path} has format {fits[0]}; this autograder reads format {FORMAT}. {_remedy(path)}")
-    if not _fits(fits[1], torch.__version__):
-        raise KeyProblem(
-            f"The key {path} was made with torch {fits[1]}; installed is torch {torch.__version__}. Install the pinned "
-            f"version with `pip install -c constraints.txt -e .`, or make the keys again with `make build`."
-        )
-    try:
-        exercises = [_exercise_from(item) for item in data["exercises"]]
-        return Key(data["lesson"], data["seed"], data["source"], exercises)
-    except (KeyError, TypeError) as error:
-        raise KeyProblem(f"The key {path} lacks a part: {error}. {_remedy(path)}") from error
-
-
-def _exercise_from(data: dict[str, Any]) -> ExerciseKey:
-    misconceptions = [
-        {**item, "answers": [Answer(**answer) for answer in item["answers"]]} for item in data["misconceptions"]
-    ]
-    return ExerciseKey(**{**data, "misconceptions": misconceptions})
-
-
-def _fits(made_with: str, installed: str) -> bool:
-    """Results of a torch are right for later ones of the same major version; older ones may lack what made them."""
-    made, here = (tuple(int(part) for part in re.findall(r"\d+", version)[:2]) for version in (made_with, installed))
-    return made[:1] == here[:1] and made <= here
-
-
-def _remedy(path: Path) -> str:
-    return f"Restore it with `git checkout -- {path.name}` in {path.parent}, or make it again with `make build`."
-
-
-def find_exercise(name: str) -> tuple[Key, ExerciseKey]:
-    """The exercise of that name among all keys. Raises UnknownExercise, or KeyProblem where a key cannot be read."""
-    problems = []
-    known: list[str] = []
-    for path in sorted(keys_folder().glob("*.safetensors")):
-        try:
-            key = read_key(path)
-        except KeyProblem as problem:
-            problems.append(problem)
-            continue
-        if any(exercise.name == name for exercise in key.exercises):
-            return key, key.exercise(name)
-        known += [exercise.name for exercise in key.exercises]
-    if problems:
-        raise problems[0]
-    if not known:
-        raise KeyProblem(f"There are no keys in {keys_folder()}. {_remedy(key_path('*'))}")
-    raise UnknownExercise(_unknown(name, known))
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    guess = f" Did you mean `{close[0]}`?" if close else f" The exercises are {', '.join(sorted(known))}."
-    return f"There is no exercise named `{name}`.{guess}"
-
-
-__all__ = ["FORMAT", "PUBLIC_SEED", "ExerciseKey", "Key", "find_exercise", "make_key", "read_key", "to_bytes"]

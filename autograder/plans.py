@@ -6,6 +6,7 @@ In training dropout drops the same places for everyone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,6 +22,11 @@ class Plan(dict[str, Any]):
     def differentiate(self, *positional: Any, **keywords: Any) -> Plan:
         """Call the module and differentiate: the gradients of its inputs and of its parameters are judged too."""
         return self._then("differentiate", positional=list(positional), keywords=keywords)
+
+    def differentiate_only(self, names: Sequence[str], *positional: Any, **keywords: Any) -> Plan:
+        """Call and differentiate; of the gradients those of the named parameters alone are judged, for all of them
+        would make a large network's key as large as the network."""
+        return self._then("differentiate", positional=list(positional), keywords=keywords, only=list(names))
 
     def train(self) -> Plan:
         """Set training mode, in which modules begin."""

@@ -97,15 +97,16 @@ PROBES: dict[str, Probe] = {"call": call, "gradients": gradients, "module": modu
 def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> Results:
     """Call a built module as a step says."""
     inputs = {name: value for name, value in by_their_names(names.forward, step).items() if _is_floating(value)}
-    differentiate = step["do"] == "differentiate"
-    for value in inputs.values() if differentiate else []:
+    differentiate, only = step["do"] == "differentiate", step.get("only")
+    for value in inputs.values() if differentiate and only is None else []:
         value.requires_grad_()
     with SteadyDropout():
         result = built(*step["positional"], **step["keywords"])
     yield "result", result
     if differentiate:
-        trained = {name: value for name, value in built.named_parameters() if value.requires_grad}
-        yield from _differentiated(result, {**inputs, **trained})
+        trained: dict[str, Tensor] = {name: value for name, value in built.named_parameters() if value.requires_grad}
+        judged = {**inputs, **trained} if only is None else {name: trained[name] for name in only if name in trained}
+        yield from _differentiated(result, judged)
     for name, value in _persistent_buffers(built).items():
         yield f"buffer {name}", value
     yield "buffers in the graph", [name for name, value in built.named_buffers() if value.requires_grad]
@@ -136,7 +137,7 @@ def _differentiated(result: Any, inputs: dict[str, Tensor]) -> Results:
 def _weighted_sum(tensor: Tensor) -> Tensor:
     """Weights that all differ, so that no error of a gradient cancels."""
     weights = torch.arange(tensor.numel(), dtype=torch.float64).mul(0.7).add(0.3).cos()
-    return (tensor * weights.view(tensor.shape).to(tensor.dtype)).sum()
+    return (tensor * weights.view(tensor.shape).to(tensor)).sum()
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

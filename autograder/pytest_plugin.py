@@ -11,6 +11,7 @@ other people's test runs the plugin does nothing, and loads neither torch nor an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MARK = '"autograder"'  # what the build writes into a notebook's metadata
 BAR = 20
+PATIENCE = 3  # runs in which an exercise fails, after which a hint is shown
 reports_key = pytest.StashKey[dict[str, "dict[str, Report]"]]()
 
 
@@ -88,7 +90,7 @@ class ExerciseNotebook(pytest.File):
 
     def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
         """The lesson's exercises, or one item that tells why there are none."""
-        from autograder.key import read_key
+        from autograder.keyfile import read_key
         from autograder.notebook import read_cells
 
         try:
@@ -103,16 +105,44 @@ class ExerciseNotebook(pytest.File):
     def reports(self) -> dict[str, Report]:
         """The reports on all exercises that this run wants, judged together when the first of them is asked for."""
         from autograder.judge import judge
+        from autograder.keyfile import read_key
+        from autograder.needs import all_needs, mention_needs
         from autograder.runner import Limits, run_notebook
 
         known = self.session.stash.setdefault(reports_key, {})
         if self.nodeid not in known:
             items = [item for item in self.session.items if isinstance(item, CaseItem) and item.notebook is self]
-            keys = {item.key.name: item.key for item in items}
+            wanted = {item.key.name: item.key for item in items}
+            # those that they build on are judged too: what is wrong there is said first
+            lesson = {exercise.name: exercise for exercise in read_key(key_path(self.path.stem)).exercises}
+            needs = {name: exercise.needs for name, exercise in lesson.items()}
+            earlier = {need: lesson[need] for name in wanted for need in all_needs(name, needs) if need in lesson}
             limits = Limits(case=float(self.config.getini("autograder_timeout")))
+            keys = earlier | wanted
             answers = run_notebook(self.path, self.cells, [key.question for key in keys.values()], limits)
-            known[self.nodeid] = {name: judge(key, answers[name], self.path.stem) for name, key in keys.items()}
+            reports = {name: judge(key, answers[name], self.path.stem) for name, key in keys.items()}
+            statuses = {name: report.status for name, report in reports.items()}
+            known[self.nodeid] = {
+                name: self._with_hint(key, mention_needs(reports[name], all_needs(name, needs), statuses))
+                for name, key in wanted.items()
+            }
         return known[self.nodeid]
+
+    def _with_hint(self, key: ExerciseKey, report: Report) -> Report:
+        """The report, with the next hint from the third failing run on: a terminal has nobody to ask for it.
+
+        pytest's own cache counts the runs that fail one after the other; without it there are no hints.
+        """
+        cache: pytest.Cache | None = getattr(self.config, "cache", None)
+        if cache is None or report.status == "unattempted":
+            return report
+        name = f"autograder/failures/{self.path.stem}/{key.name}"
+        failures = cache.get(name, 0) + 1 if report.status == "failed" else 0
+        cache.set(name, failures)
+        step = min(failures - PATIENCE + 1, len(key.hints))
+        if step < 1:
+            return report
+        return replace(report, offer=f"Hint {step} of {len(key.hints)}: {key.hints[step - 1]}")
 
 
 class ExerciseCollector(pytest.Collector):

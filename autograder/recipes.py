@@ -5,6 +5,8 @@ Weights are filled from each parameter's name and shape, the same for everyone, 
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -139,10 +141,14 @@ def fill(module: nn.Module) -> nn.Module:
         for name, parameter in module.named_parameters():
             if parameter.is_meta:
                 continue
-            fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
-            values = Draw(0, name, str(tuple(parameter.shape))).normal(*parameter.shape, std=max(fan_in, 1) ** -0.5)
-            parameter.copy_(values)
+            parameter.copy_(_values(name, tuple(parameter.shape)))
     return module
+
+
+@functools.lru_cache(maxsize=512)  # to draw a network of ten million numbers takes longer than to run it
+def _values(name: str, shape: tuple[int, ...]) -> Tensor:
+    fan_in = math.prod(shape[1:])
+    return Draw(0, name, str(shape)).normal(*shape, std=max(fan_in, 1) ** -0.5)
 
 
 def unwatched() -> AbstractContextManager[None]:

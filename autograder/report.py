@@ -49,6 +49,16 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Shapes:
+    """Two shapes to be seen one above the other: axes as (name, size), a name "" where there is none, and the indices
+    of those at fault in each."""
+
+    expected: list[tuple[str, int]]
+    yours: list[tuple[str, int]]
+    at_fault: tuple[list[int], list[int]]
+
+
+@dataclass(frozen=True)
 class Fault:
     """The first thing wrong on one case: a headline, what was expected, what came, where to look."""
 
@@ -59,6 +69,7 @@ class Fault:
     look: str = ""
     frames: list[str] = field(default_factory=list)
     picture: Picture | None = None
+    shapes: Shapes | None = None
     printed: str = ""
 
 
@@ -75,8 +86,9 @@ class Verdict:
 class Report:
     """A candidate's verdicts on all cases of one exercise.
 
-    `diagnosis` is the sentence of the misconception that the answers equal, `note` something the learner should know
-    whatever the verdict.
+    `diagnosis` says what was recognised in the answers, `look` where to look then, and `recogniser` names what
+    recognised it; `first` is what should be mended before this exercise, `note` something the learner should know
+    whatever the verdict, `offer` what helps on.
     """
 
     exercise: str
@@ -85,6 +97,10 @@ class Report:
     verdicts: list[Verdict]
     diagnosis: str = ""
     note: str = ""
+    look: str = ""
+    recogniser: str = ""
+    first: str = ""
+    offer: str = ""
 
     @property
     def status(self) -> Status:

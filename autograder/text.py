@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from autograder.report import Fault, Picture, Report, Verdict, summary
+from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 WIDTH = 88
 MARKS = {"passed": "+", "failed": "x", "unattempted": "."}
@@ -33,24 +33,29 @@ def render_failure(report: Report, verdict: Verdict) -> str:
     """What is wrong on one case: the diagnosis where there is one, then the fault."""
     assert verdict.fault is not None
     fault = verdict.fault
-    parts = [f"  on “{verdict.label}”:"]
+    parts = [_indent(report.first)] if report.first else []
+    parts.append(f"  on “{verdict.label}”:")
     if report.diagnosis:
         parts.append(_indent(report.diagnosis))
     parts.append(_indent(fault.headline))
-    parts += _details(fault)
+    parts += _details(fault, report.look or fault.look)
     if report.note:
         parts.append(_indent(f"Note: {report.note}"))
+    if report.offer:
+        parts.append(_indent(report.offer))
     return "\n\n".join(parts)
 
 
-def _details(fault: Fault) -> list[str]:
+def _details(fault: Fault, look: str) -> list[str]:
     parts = []
     sides = [("expected", fault.expected), ("yours", fault.yours)]
     shown = [textwrap.indent(f"{name + ':':<10}{text}", "    ") for name, text in sides if text]
+    if fault.shapes is not None:
+        shown += [f"{'':14}{line}" for line in [_marks(fault.shapes)] if line]
     if shown:
         parts.append("\n".join(shown))
-    if fault.look:
-        parts.append(_indent(fault.look))
+    if look:
+        parts.append(_indent(look))
     if fault.frames:
         parts.append(textwrap.indent("\n".join(fault.frames), "    "))
     if fault.picture is not None:
@@ -58,6 +63,19 @@ def _details(fault: Fault) -> list[str]:
     if fault.printed:
         parts.append(_indent("Your code printed:") + "\n" + textwrap.indent(fault.printed.rstrip(), "    "))
     return parts
+
+
+def _marks(shapes: Shapes) -> str:
+    """Marks that stand below the axes at fault of the candidate's shape.
+
+    >>> _marks(Shapes([("tgt", 5), ("src", 12)], [("src", 12), ("tgt", 5)], ([0, 1], [0, 1])))
+    ' ^^  ^'
+    """
+    line = " "
+    for index, (_, size) in enumerate(shapes.yours):
+        mark = "^" if index in shapes.at_fault[1] else " "
+        line += mark * len(str(size)) + "  "
+    return line.rstrip()
 
 
 def _indent(text: str) -> str:

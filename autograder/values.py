@@ -157,9 +157,9 @@ def identical(a: Any, b: Any) -> bool:
 
 def pack(value: Any) -> bytes:
     """Recorded data as bytes. A tensor that is not contiguous is kept as its memory and the strides over it."""
-    tensors: dict[str, Tensor] = {}
-    header = json.dumps(_encode(value, tensors), ensure_ascii=False)
-    return bytes(safetensors.torch.save(tensors, {"data": header}))
+    kept = _Kept()
+    header = json.dumps(_encode(value, kept), ensure_ascii=False)
+    return bytes(safetensors.torch.save(kept.tensors, {"data": header}))
 
 
 def unpack(data: bytes) -> Any:
@@ -172,26 +172,38 @@ def unpack(data: bytes) -> Any:
         raise ValueError(f"these bytes are no packed data: {error}") from error
 
 
-def _encode(value: Any, tensors: dict[str, Tensor]) -> Any:
+@dataclass
+class _Kept:
+    """Tensors by name. Those that are equal to the bit are kept once: a network's state stands in many answers."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    names: dict[tuple[torch.dtype, torch.Size, bytes], str] = field(default_factory=dict)
+
+    def name(self, tensor: Tensor) -> str:
+        """The name that a contiguous tensor is kept under."""
+        content = tensor.dtype, tensor.shape, tensor.flatten().view(torch.uint8).numpy().tobytes()
+        name = self.names.setdefault(content, str(len(self.names)))
+        self.tensors[name] = tensor
+        return name
+
+
+def _encode(value: Any, kept: _Kept) -> Any:
     if isinstance(value, Tensor):
-        name = str(len(tensors))
         if value.is_contiguous():
-            tensors[name] = value.clone()  # safetensors refuses tensors that share memory
-            return {"tensor": name}
-        tensors[name] = _memory(value)
-        return {"tensor": name, "shape": list(value.shape), "strides": list(value.stride())}
+            return {"tensor": kept.name(value.clone())}  # safetensors refuses tensors that share memory
+        return {"tensor": kept.name(_memory(value)), "shape": list(value.shape), "strides": list(value.stride())}
     if isinstance(value, tuple):
-        return {"tuple": [_encode(item, tensors) for item in value]}
+        return {"tuple": [_encode(item, kept) for item in value]}
     if isinstance(value, list):
-        return [_encode(item, tensors) for item in value]
+        return [_encode(item, kept) for item in value]
     if isinstance(value, Mapping):
-        return {"dict": {name: _encode(item, tensors) for name, item in value.items()}}
+        return {"dict": {name: _encode(item, kept) for name, item in value.items()}}
     if isinstance(value, torch.dtype):
         return {"dtype": str(value).removeprefix("torch.")}
     if isinstance(value, Foreign):
         return {"foreign": [value.kind, value.text]}
     if isinstance(value, Recipe):
-        return {"recipe": [value.name, _encode(value.arguments, tensors), value.frozen, value.hooked, value.own]}
+        return {"recipe": [value.name, _encode(value.arguments, kept), value.frozen, value.hooked, value.own]}
     if isinstance(value, Own):
         return {"own": value.name}
     if isinstance(value, Outline):

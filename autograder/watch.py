@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import signal
 import sys
@@ -67,7 +68,7 @@ class Calls(TorchFunctionMode):
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Note the function's name and call it."""
-        self.counts[getattr(func, "__name__", "")] += 1
+        self.counts.update(aliases(getattr(func, "__name__", "")))
         return func(*args, **(kwargs or {}))
 
 
@@ -151,7 +152,20 @@ def names_used(candidate: Any) -> set[str]:
             waiting += own
             if not own:
                 found |= {name, str(getattr(value, "__name__", name))}
-    return found
+    return {alias for name in found for alias in aliases(name)}
+
+
+@functools.lru_cache(maxsize=4096)
+def aliases(name: str) -> frozenset[str]:
+    """A function's name, and the plain one: without its namespace, its overload or the underscore of one in place.
+
+    >>> sorted(aliases("special_softmax")), sorted(aliases("softmax.int")), sorted(aliases("relu_"))
+    (['softmax', 'special_softmax'], ['softmax', 'softmax.int'], ['relu', 'relu_'])
+    """
+    plain = name.partition(".")[0]
+    for space in ("special_", "linalg_", "fft_"):
+        plain = plain.removeprefix(space)
+    return frozenset({name, plain if plain.startswith("_") else plain.rstrip("_")})
 
 
 def _code_of(value: Any) -> Iterator[CodeType]:

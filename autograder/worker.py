@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import autograder.jupyter  # noqa: F401  the notebooks import it: loaded once, before the processes part
-from autograder.answers import Answer, Answers, Question, answer_each, as_data, conclude, unusable
+from autograder.answers import Answer, Answers, Question, answer_each, as_data, conclude, contrasts, unusable
 from autograder.quiet import quiet
 from autograder.values import pack, unpack
 from autograder.watch import Capped, OutOfTime, time_limit
@@ -120,7 +121,10 @@ def _answer(connection: Connection, namespace: dict[str, Any], question: Questio
         _send(connection, kind="try", exercise=question.name, case=index)
         found.append(next(following))
         _send(connection, kind="answer", exercise=question.name, case=index, answer=vars(found[-1]))
-    answers = conclude(candidate, question, found, seconds)
+    # sent before anything is tried that no verdict depends on, lest a right answer is lost with it
+    answers = conclude(candidate, replace(question, contrasts=[]), found, seconds)
+    _send(connection, kind="answers", exercise=question.name, answers=as_data(answers))
+    answers = replace(answers, contrasts=contrasts(candidate, question, found, seconds))
     _send(connection, kind="answers", exercise=question.name, answers=as_data(answers))
 
 

@@ -228,3 +228,24 @@ def test_odd_metadata_does_no_harm(place: Place) -> None:
     for cell, metadata in zip(notebook["cells"], [None, {"nbgrader": 3}, {"tags": None}], strict=False):
         cell["metadata"] = metadata
     assert {report.status for report in reports(place(NAME, notebook)).values()} == {"passed"}
+
+
+def test_a_right_answer_survives_what_is_tried_for_the_diagnosis_alone(
+    place: Callable[[str, Notebook], Path], tmp_path: Path
+) -> None:
+    """Contrasts give a function inputs that no case has; one that ends the process there has answered all cases."""
+    notebook = solved("22_masks")
+    mark = tmp_path / "calls"
+    count = len(KEYS["22_masks"].exercise("causal_mask").cases) + 2  # the cases, and two sizes for the loops
+    cell_of(notebook, "causal_mask")["source"] = (
+        "import os, pathlib, torch\n"
+        "def causal_mask(length):\n"
+        f"    with open({str(mark)!r}, 'a') as file: file.write('x')\n"
+        f"    if pathlib.Path({str(mark)!r}).stat().st_size > {count}: os._exit(3)\n"
+        "    return torch.ones(length, length, dtype=torch.bool).tril()\n"
+    )
+    key = KEYS["22_masks"]
+    path = place("22_masks", notebook)
+    answers = run_notebook(path, read_cells(path), [exercise.question for exercise in key.exercises[:3]])
+    statuses = [judge(exercise, answers[exercise.name]).status for exercise in key.exercises[:3]]
+    assert statuses == ["passed"] * 3

@@ -27,6 +27,7 @@ from autograder.runner import run_notebook
 from autograder.values import identical
 
 OTHERWISE = {"0": "1", "1": "2", "<": ">", ">": "<", "&": "|", "|": "&", "+": "-", "-": "+", "~": " ", "=": "!"}
+OTHERWISE |= {"True": "False", "False": "True"}
 OTHERWISE |= {" or ": " and ", " and ": " or ", "not ": "", " in ": " not in ", "if name": "if not name"}
 OTHER_SEEDS = (1, 20_261_123)
 
@@ -246,15 +247,16 @@ def test_one_token_of_meaning_changes_the_verdict(lesson: Lesson, place: Callabl
     notebook = solved(lesson.name)
     for exercise in lesson.exercises:
         cell = cell_of(notebook, exercise.name)
-        cell["source"] = _wrong_by_one_token(lesson, exercise, notebook)
+        cell["source"] = _wrong_by_one_token(lesson, exercise)
     statuses = _judged(lesson, place(lesson.name, notebook))
     assert statuses == {exercise.name: "failed" for exercise in lesson.exercises}
 
 
-def _wrong_by_one_token(lesson: Lesson, exercise: Exercise, notebook: Notebook) -> str:
-    """The solution's cell with one token changed, so that its own code is wrong when it is run by itself."""
-    source = "".join(cell_of(notebook, exercise.name)["source"])
-    setup = "\n".join("".join(cell["source"]) for cell in notebook["cells"][:2] if cell["cell_type"] == "code")
+def _wrong_by_one_token(lesson: Lesson, exercise: Exercise) -> str:
+    """The solution's cell with one token changed, so that its own code is wrong where all before it is right."""
+    cells = ["".join(cell["source"]) for cell in solved(lesson.name)["cells"] if cell["cell_type"] == "code"]
+    source = "".join(cell_of(solved(lesson.name), exercise.name)["source"])
+    setup = "\n".join(cell for cell in cells[: cells.index(source)] if not cell.startswith("check("))
     solution = source[: source.rindex("### END")]
     for token in re.compile("|".join(map(re.escape, OTHERWISE))).finditer(solution, source.index("### BEGIN")):
         mutant = source[: token.start()] + OTHERWISE[token[0]] + source[token.end() :]
@@ -265,7 +267,7 @@ def _wrong_by_one_token(lesson: Lesson, exercise: Exercise, notebook: Notebook) 
         except Exception:
             continue
         report = report_on(lesson, exercise, namespace[exercise.name])
-        ran = all(verdict.fault is None or verdict.fault.stage > Stage.RAN for verdict in report.verdicts)
+        ran = all(verdict.fault is None or verdict.fault.stage is not Stage.RAN for verdict in report.verdicts)
         if report.status == "failed" and ran:
             return mutant
     raise AssertionError(f"nothing in {exercise.name} matters")

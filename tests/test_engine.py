@@ -29,13 +29,17 @@ ROWS = [
         "recipes",
         "probes",
         "report",
+        "shapes",
+        "needs",
         "notebook",
         "drawing",
         "tracing",
     ],
-    ["answers", "authoring", "compare"],
+    ["answers", "authoring", "compare", "contrast"],
     ["state", "effects"],
     ["key"],
+    ["keyfile"],
+    ["diagnosis"],
     ["judge"],
     ["text", "html"],
     ["jupyter", "worker", "runner"],
@@ -62,6 +66,9 @@ def test_imports_run_one_way() -> None:
     for path, name in modules.items():
         upward = {other for other in imports(path) if row_of[other] > row_of[name]}
         assert not upward, f"{name} imports {upward} from a later row"
+    for path in PACKAGE.glob("*/*.py"):
+        upward = {other for other in imports(path) if row_of[other] > row_of[path.parent.name]}
+        assert not upward, f"{path.parent.name}/{path.name} imports {upward} from a later row"
 
 
 def test_modules_are_small() -> None:

@@ -202,10 +202,10 @@ def test_the_whole_report_in_a_terminal() -> None:
 
           Keep the lower triangle.
 
-          6 of 9 values of the result differ, the first at [length=0, length=1].
+          6 of 9 values of the result differ, the first at [row length=0, column length=1].
 
-            expected: [length=0, length=1] False
-            yours:    [length=0, length=1] True
+            expected: [row length=0, column length=1] False
+            yours:    [row length=0, column length=1] True
 
             expected    yours       difference
             # . .       # # #       . x x

@@ -15,6 +15,7 @@ from torch import Tensor
 from autograder.answers import collect
 from autograder.judge import judge
 from autograder.report import Report, Stage
+from autograder.watch import Calls
 
 
 def report_on(name: str, candidate: Callable[..., Any]) -> Report:
@@ -51,6 +52,11 @@ def through_another_function_of_torch(x: Tensor, y: Tensor) -> Tensor:
     return F.pairwise_distance(x[:, None], y[None], eps=0)
 
 
+def by_its_operator(x: Tensor, y: Tensor) -> Tensor:
+    result: Tensor = getattr(torch.ops.aten, "cdi" + "st")(x, y)
+    return result
+
+
 class AsAnObject:
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
         return torch.cdist(x, y)
@@ -64,6 +70,7 @@ class AsAnObject:
         through_an_alias,
         through_a_helper,
         by_its_name_as_text,
+        by_its_operator,
         AsAnObject(),
         functools.partial(helper),
     ],
@@ -180,3 +187,28 @@ def test_an_input_that_was_changed_is_named() -> None:
     assert report.first_failure is not None
     assert report.first_failure.fault is not None
     assert report.first_failure.fault.stage is Stage.SIDE_EFFECTS
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        lambda x: torch.softmax(x, 0),
+        lambda x: x.softmax(0),
+        lambda x: F.softmax(x, 0),
+        lambda x: torch.nn.Softmax(0)(x),
+        lambda x: getattr(torch.special, "soft" + "max")(x, 0),
+        lambda x: getattr(torch.ops.aten, "soft" + "max").int(x, 0),
+        lambda x: getattr(torch._C._VariableFunctions, "soft" + "max")(x, 0),
+        lambda x: torch.vmap(lambda row: row.softmax(0))(x),
+    ],
+)
+def test_every_way_to_a_function_is_counted_under_its_name(candidate: Callable[[Tensor], Tensor]) -> None:
+    with Calls() as calls:
+        candidate(torch.ones(2, 3))
+    assert calls.counts["softmax"]
+
+
+def test_a_function_in_place_counts_as_the_function() -> None:
+    with Calls() as calls:
+        torch.ones(2).relu_()
+    assert calls.counts["relu"]

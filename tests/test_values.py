@@ -47,6 +47,13 @@ def test_recorded_values_cross_as_bytes_unchanged(value: Any) -> None:
     assert identical(unpack(pack(recorded)), recorded)
 
 
+def test_equal_tensors_are_kept_once_and_come_back_each_in_its_place() -> None:
+    ones = torch.ones(1000)
+    value = {"a": ones, "b": [ones.clone(), ones.view(10, 100)], "c": ones.double(), "d": -ones}
+    assert identical(unpack(pack(value)), value)
+    assert len(pack({"a": ones, "b": [ones.clone()] * 9})) < 2 * len(pack({"a": ones}))
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="no packed data"):

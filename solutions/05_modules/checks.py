@@ -918,6 +918,11 @@ def _(draw):
     return {"module": module, "trainable_only": False}
 
 
+@count_parameters.case("some are frozen, and nothing is said of them")
+def _(draw):
+    return {"module": recipe("Sequential", NETWORK, recipe("Linear", 2, 9), frozen=["0.0.weight", "1.bias"])}
+
+
 @count_parameters.case("some are frozen, the others count")
 def _(draw):
     module = recipe("Sequential", NETWORK, recipe("Linear", 2, 9), frozen=["0.0.weight", "1.bias"])

@@ -32,9 +32,9 @@ shapes_of_attention = Exercise(
     hints=[
         "Write the shape of q down, and below it that of k_turned. A product of matrices takes the last axis of the "
         "left one and the last but one of the right one away: which two sizes are left, behind batch?",
-        "For `products` write down (batch, tgt, 1, d_k) and (batch, 1, src, d_k). For the mask, write the scores' shape "
-        "down and put `batch` and `src` of is_real below the axes of those names: which place is left over?",
-        "A softmax changes no shape. sum(dim=-1) takes the last axis away. weights @ v takes away src, which both have.",
+        "For `products` write down (batch, tgt, 1, d_k) and (batch, 1, src, d_k). For the mask, write the scores' "
+        "shape down and put `batch` and `src` of is_real below the axes of those names: which place is left over?",
+        "A softmax changes no shape. sum(dim=-1) takes the last axis away. weights @ v takes src away: both have it.",
     ],
 )
 
@@ -169,7 +169,7 @@ def assigned_one_by_one(batch, tgt, src, d_k, d_v):
     answer["output"] = batch, tgt, d_v
     answer["k_turned"] = batch, d_k, src
     answer["mask"] = batch, 1, src
-    answer["products"] = answer["scores"] + (d_k,)  # noqa: RUF005
+    answer["products"] = answer["scores"] + (d_k,)
     return answer
 
 
@@ -184,8 +184,8 @@ weighted_average = Exercise(
         "to?",
         "Divide each row of weights by its own sum; keepdim=True leaves an axis of size 1 that stretches over the row. "
         "Which rows have a sum that nothing can be divided by?",
-        "The shares, (batch, tgt, src), times the values, (batch, src, d_v), as a product of matrices. Put a 1 in place "
-        "of every sum that is 0 before you divide: zero divided by one is zero.",
+        "The shares, (batch, tgt, src), times the values, (batch, src, d_v), as a product of matrices. Put a 1 in "
+        "place of every sum that is 0 before you divide: zero divided by one is zero.",
     ],
 )
 
@@ -200,9 +200,9 @@ def _(draw):
     return {"weights": draw.uniform(3, 5, 4) * 6 + 0.5, "values": draw.normal(3, 4, 2, mean=1.0)}
 
 
-@weighted_average.case("as many targets as sources", probe="gradients")
+@weighted_average.case("as many targets as sources, weights that sum to less than one", probe="gradients")
 def _(draw):
-    return {"weights": draw.uniform(2, 4, 4) + 0.1, "values": draw.normal(2, 4, 3)}
+    return {"weights": draw.uniform(2, 4, 4) / 5 + 0.02, "values": draw.normal(2, 4, 3)}
 
 
 @weighted_average.case("rows of zeros")
@@ -233,7 +233,8 @@ def _(draw):
 
 @weighted_average.no_loop_over("tgt or src")
 def _(draw, size):
-    return {"weights": draw.uniform(2, size, size) + 0.1, "values": draw.normal(2, size, 3)}
+    weights = draw.uniform(1, 1, size) + 0.1  # stretched: a key keeps one row of it
+    return {"weights": weights.expand(1, size, size), "values": draw.normal(1, size, 3)}
 
 
 def shares(weights):
@@ -292,6 +293,13 @@ def plain_mean_where_nothing_counts(weights, values):
 
 
 @weighted_average.misconception
+def small_sums_left_alone(weights, values):
+    """Yours is right but for rows whose weights sum to less than one: clamp(min=1) divides those by 1. What may not be
+    divided by is 0 alone."""
+    return weights @ values / weights.sum(dim=-1, keepdim=True).clamp(min=1)
+
+
+@weighted_average.misconception
 def divided_in_place(weights, values):
     """Your result is right, but the weights that you were given are divided too: `/=` and methods that end in an
     underscore write into the caller's tensor."""
@@ -332,8 +340,8 @@ attention_scores = Exercise(
     points=1,
     forbids=FORBIDDEN,
     hints=[
-        "A product of matrices takes each row of the left one with each *column* of the right one. The keys lie in rows: "
-        "what has to be done to them first, and which axes must stay where they are?",
+        "A product of matrices takes each row of the left one with each *column* of the right one. The keys lie in "
+        "rows: what has to be done to them first, and which axes must stay where they are?",
         "Which axis of q has the size d_k? Its square root is what to divide by, for any sizes of the others.",
         "q @ k.transpose(1, 2), divided by q.shape[-1] to the power of 0.5.",
     ],
@@ -473,9 +481,9 @@ attention_exercise = Exercise(
     hints=[
         "Three steps: scores, weights, average. Where among them does the mask go, so that the weights that are left "
         "still sum to one?",
-        "masked_fill writes where its mask is True, and yours is True where looking is *allowed*. With which number does "
-        "a score become a weight of 0, and is it one that half precision has? What does the softmax make of a row in "
-        "which every score is that number?",
+        "masked_fill writes where its mask is True, and yours is True where looking is *allowed*. With which number "
+        "does a score become a weight of 0, and is it one that half precision has? What does the softmax make of a row "
+        "in which every score is that number?",
         "Fill the hidden scores with torch.finfo(scores.dtype).min, take the softmax over the last axis, and fill the "
         "hidden weights with 0: that changes rows alone in which all is hidden. Then weights @ v.",
     ],
@@ -574,7 +582,7 @@ def _(draw):
 
 @attention_exercise.no_loop_over("tgt or src")
 def _(draw, size):
-    return {**inputs(draw, 2, size, size, 3, 2), "mask": some_of_each(draw, 2, size, size)}
+    return {**inputs(draw, 1, size, size, 3, 2), "mask": some_of_each(draw, 1, 1, size).expand(1, size, size)}
 
 
 def scored(q, k):
@@ -591,6 +599,11 @@ def attend(
     if mask is not None and emptied:
         weights = weights.masked_fill(~mask, 0)
     return weights @ v, shown(weights)
+
+
+def added(mask, scores, hidden):
+    """A mask that is added to the scores: 0 where looking is allowed, `hidden` where it is not."""
+    return torch.zeros(mask.shape, dtype=scores.dtype).masked_fill(~mask, hidden)
 
 
 @attention_exercise.misconception
@@ -640,10 +653,26 @@ def even_share_of_nothing(q, k, v, mask=None):
 
 
 @attention_exercise.misconception
+def even_share_by_adding(q, k, v, mask=None):
+    """Yours is right but for a target that may look at nothing: the lowest number added to all of its scores makes them
+    equal, and the softmax gives each source an even share, hidden or not. Weights and output of 0 were asked for."""
+    scores = scored(q, k)
+    return attend(q, k, v, scores=scores if mask is None else scores + added(mask, scores, lowest(scores)))
+
+
+@attention_exercise.misconception
 def nan_where_nothing_is_seen(q, k, v, mask=None):
     """Yours is right but for a target that may look at nothing: the softmax computes −∞ − (−∞) there, and the row is
-    NaN. It takes one such row to make every gradient NaN."""
+    NaN. One such row makes the loss of the whole batch NaN."""
     return attend(q, k, v, mask, fill=-torch.inf, emptied=False)
+
+
+@attention_exercise.misconception
+def nan_by_adding(q, k, v, mask=None):
+    """Yours is right but for a target that may look at nothing: with −∞ added to all of its scores the softmax computes
+    −∞ − (−∞), and the row is NaN, output, weights and gradients. Zeros were asked for."""
+    scores = scored(q, k)
+    return attend(q, k, v, scores=scores if mask is None else scores + added(mask, scores, -torch.inf))
 
 
 @attention_exercise.misconception
@@ -652,7 +681,7 @@ def nan_in_the_gradient(q, k, v, mask=None):
     softmax is wiped away on the way forward, and comes back on the way backward: a −∞ that is *added* lets it pass."""
     scores = scored(q, k)
     if mask is not None:
-        scores = scores + torch.where(mask, 0.0, -torch.inf).to(scores.dtype)
+        scores = scores + added(mask, scores, -torch.inf)
     weights = scores.softmax(dim=-1).nan_to_num(0.0)
     return weights @ v, weights
 
@@ -662,6 +691,14 @@ def too_low_for_half_precision(q, k, v, mask=None):
     """Yours is right in single precision. Half precision has no number as low as the one you fill with: its lowest is
     −65504, and that of any dtype is known to torch.finfo."""
     return attend(q, k, v, mask, fill=-1e9)
+
+
+@attention_exercise.misconception
+def too_low_and_an_even_share(q, k, v, mask=None):
+    """Half precision has no number as low as the one you fill with: its lowest is −65504, and torch.finfo knows that of
+    any dtype. And a target that may look at nothing gets an even share of what is hidden from it, where zeros were
+    asked for."""
+    return attend(q, k, v, mask, fill=-1e9, emptied=False)
 
 
 @attention_exercise.misconception
@@ -756,8 +793,7 @@ def by_adding(q, k, v, mask=None):
     if mask is None:
         weights = torch.softmax(scores, -1)
     else:
-        additive = torch.zeros(mask.shape, dtype=q.dtype).masked_fill(mask.logical_not(), torch.finfo(q.dtype).min)
-        weights = torch.softmax(scores + additive, -1) * mask.any(-1, keepdim=True)
+        weights = torch.softmax(scores + added(mask, scores, lowest(q)), -1) * mask.any(-1, keepdim=True)
     return (weights.unsqueeze(-1) * v.unsqueeze(1)).sum(dim=2), weights
 
 
@@ -769,8 +805,8 @@ self_attention = Exercise(
     needs=["attention"],
     forbids=FORBIDDEN,
     hints=[
-        "Three different maps of the same x. Which module is a linear map, how wide is what goes in and what comes out, "
-        "and how is its bias left out?",
+        "Three different maps of the same x. Which module is a linear map, how wide is what goes in and what comes "
+        "out, and how is its bias left out?",
         "Make the three in __init__, under the names asked for, and call each on x in forward. In which order does "
         "`attention` take what they give?",
         "nn.Linear(d_model, d_k, bias=False) three times; then attention(self.W_q(x), self.W_k(x), self.W_v(x), mask).",
@@ -939,7 +975,8 @@ class OutputOnly(Looking):
 
 @self_attention.misconception
 class NanForPadding(Looking):
-    """Yours is right but for a position that may look at nothing: its row is NaN, and so is every gradient."""
+    """Yours is right but for a position that may look at nothing: its row is NaN, where weights and output of 0 were
+    asked for. One such row makes the loss of the whole batch NaN."""
 
     def forward(self, x, mask=None):
         return attend(self.W_q(x), self.W_k(x), self.W_v(x), mask, fill=-torch.inf, emptied=False)
@@ -1102,6 +1139,9 @@ class SourceAsks(LookingAcross):
     def __init__(self, d_tgt, d_src, d_k):
         super().__init__(d_src, d_tgt, d_k)
 
+    def forward(self, tgt, src, src_mask=None):
+        return super().forward(src, tgt, src_mask)
+
 
 @cross_attention.misconception
 class ValuesFromTheTarget(LookingAcross):
@@ -1161,8 +1201,8 @@ class MaskWithoutAnAxis(LookingAcross):
 
 @cross_attention.misconception
 class MaskOverTargets(LookingAcross):
-    """Your mask has its new axis at the end, (batch, src, 1): it hides whole rows. It tells which *sources* may be seen,
-    so src belongs under src."""
+    """Your mask has its new axis at the end, (batch, src, 1): it hides whole rows. It tells which *sources* may be
+    seen, so src belongs under src."""
 
     def forward(self, tgt, src, src_mask=None):
         mask = None if src_mask is None else src_mask[:, :, None]

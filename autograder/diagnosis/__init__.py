@@ -1,0 +1,50 @@
+"""Diagnosis: one true sentence about a wrong answer, from data alone.
+
+An author's misconception is tried first, because its sentence was written for this very answer; then the recognisers in
+the order of `order.RECOGNISERS`, each on every result that is wrong. What is said holds on every case. Nothing is
+guessed: where no recogniser explains the answer, there is no diagnosis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograder.answers import Answer, Answers
+from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogniser
+from autograder.diagnosis.ignored import mistaken_axis_finding
+from autograder.diagnosis.misconceptions import misconception_sentence
+from autograder.diagnosis.order import RECOGNISERS
+from autograder.diagnosis.raised import none_finding, raised_finding
+from autograder.key import ExerciseKey
+
+__all__ = ["Finding", "diagnose"]
+
+
+def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """What is recognised in wrong answers, or None."""
+    sentence = misconception_sentence(key, answers.cases)
+    if sentence:
+        return Finding(sentence, recogniser="misconception")
+    evidence = gather(key, answers)
+    made_otherwise = any(each.name == "parameters" for each in evidence)
+    if not made_otherwise and not all(map(_has_returned, key.cases, answers.cases)):
+        return _in_errors(key, answers)
+    for recogniser in RECOGNISERS:
+        for each in evidence:
+            finding = recogniser(each)
+            if finding is not None:
+                return with_recogniser(finding, recogniser)
+    return None
+
+
+def _has_returned(case: dict[str, Any], answer: Answer) -> bool:
+    return answer.outcome == "returned" or bool(case["raises"])
+
+
+def _in_errors(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """What is recognised where some cases gave no result; results of the other cases alone would prove little."""
+    nothing = Evidence(key, answers, "the result", [], [])
+    found = mistaken_axis_finding(nothing)
+    if found is not None:
+        return with_recogniser(found, mistaken_axis_finding)
+    return none_finding(key, answers) or raised_finding(key, answers)

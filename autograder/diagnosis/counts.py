@@ -1,0 +1,132 @@
+"""Counts: results that are Python numbers or tuples of them, such as sizes and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import prod
+
+from autograder.diagnosis.edits import Edit, common_edit
+from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.formulas import formula_finding
+from autograder.diagnosis.quantities import named_sizes
+
+LEAST = 3  # wrong cases that have to agree on one number
+
+
+def number_finding(evidence: Evidence) -> Finding | None:
+    """A number that is off by the same amount, by the same factor, or by a formula, in every case."""
+    wrong = evidence.wrong
+    if not all(_number(sample.expected) and _number(sample.yours) for sample in evidence.samples):
+        return None
+    if all(isinstance(sample.expected, int) and isinstance(sample.yours, int) for sample in evidence.samples):
+        sized = [(sample, sample.expected, sample.yours) for sample in evidence.samples]
+        formula = formula_finding(sized, evidence.your)
+        if formula is not None:
+            return formula
+    if len(wrong) < LEAST or len({sample.expected for sample in wrong}) < LEAST or evidence.right:
+        return None
+    steps = {round(sample.yours - sample.expected, 9) for sample in wrong}
+    if len(steps) == 1:
+        step = steps.pop()
+        return Finding(
+            f"{evidence.your} is {abs(step):g} too {'large' if step > 0 else 'small'}, in every case.",
+            "What is counted once too often, or not at all?",
+        )
+    if all(sample.expected for sample in wrong):
+        ratios = [sample.yours / sample.expected for sample in wrong]
+        if max(ratios) - min(ratios) < 1e-9 and ratios[0]:
+            return Finding(
+                f"{evidence.your} is the expected one times {ratios[0]:.4g}, in every case.",
+                "What is multiplied or divided by once too often, or not at all?",
+            )
+        name = next((name for name in named_sizes(wrong[0]) if _is_ratio(name, wrong, ratios)), "")
+        if name:
+            return Finding(f"{evidence.your} is the expected one times {name}.", f"How often does {name} count?")
+    return None
+
+
+def _is_ratio(name: str, samples: Sequence[Sample], ratios: Sequence[float]) -> bool:
+    values = [named_sizes(sample).get(name) for sample in samples]
+    return len(set(values)) > 1 and values == list(ratios)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def tuple_finding(evidence: Evidence) -> Finding | None:
+    """The entry of a tuple that is missing, extra, another one, or in another place, in every case."""
+    samples = evidence.samples
+    if not all(_numbers(sample.expected) and _numbers(sample.yours) for sample in samples):
+        return None
+    if all(sample.yours == tuple(size for size in sample.expected if size != 1) for sample in samples):
+        return Finding(f"{evidence.your} lacks its sizes of 1.", "Which step leaves them out?")
+    pairs = [(tuple(sample.expected), tuple(sample.yours)) for sample in evidence.wrong]
+    if evidence.right and any(len(e) != len(y) for e, y in pairs):
+        return None
+    if all(y == e[::-1] for e, y in pairs) and _longer_than_two(pairs):
+        return Finding(f"{evidence.your} is back to front.", "From which end do you begin?")
+    edit = common_edit(pairs)
+    if edit is None:
+        return _another_order(evidence, pairs)
+    names = [_entry(evidence.wrong, 0, index) for index in range(len(pairs[0][0]))]
+    if edit.kind in ("exchanged", "ordered"):
+        return _another_order(evidence, pairs)
+    if edit.kind == "missing":
+        lacking = " and ".join(names[i] if names[i] != "1" else "a 1" for i in edit.indices)
+        return (
+            Finding(f"{evidence.your} lacks {lacking}.", "Which sizes are lined up with which?")
+            if all(names[i] for i in edit.indices)
+            else None
+        )
+    if edit.kind == "extra":
+        extra = [_entry(evidence.wrong, 1, i) for i in edit.indices]
+        shown = " and ".join(name if name != "1" else "a 1" for name in extra)
+        shown = f"{len(extra)} ones" if len(extra) > 1 and set(extra) == {"1"} else shown
+        return Finding(f"{evidence.your} has {shown} too many.", "Which step puts it in?") if all(extra) else None
+    return _replaced(evidence, names, edit)
+
+
+def _replaced(evidence: Evidence, names: Sequence[str], edit: Edit) -> Finding | None:
+    if edit.kind != "replaced" or not all(names[i] for i in edit.indices):
+        return None
+    came = [_entry(evidence.wrong, 1, i) for i in edit.indices]
+    if not all(came):
+        return None
+    shown = " and ".join(f"{y} where {names[i]} is expected" for i, y in zip(edit.indices, came, strict=True))
+    return Finding(f"{evidence.your} has {shown}.", "Line the shapes up from the right: what meets what at this place?")
+
+
+def _another_order(evidence: Evidence, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> Finding | None:
+    same = all(sorted(e) == sorted(y) for e, y in pairs)
+    told = sum(len(e) > 1 and len(set(e)) > 1 for e, y in pairs)
+    if not same or told < 2:
+        return None
+    return Finding(f"{evidence.your} holds the right numbers in another order.", "Which one comes first?")
+
+
+def _longer_than_two(pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> bool:
+    return any(len(set(e)) > 2 for e, _ in pairs) and len(pairs) > 1
+
+
+def _entry(samples: Sequence[Sample], side: int, index: int) -> str:
+    """The name of an entry of the expected tuple (side 0) or the candidate's (side 1): the number that it always is, or
+    the argument, or the product of arguments, that has this value on every sample; "" where there is none."""
+    values = [(sample.expected, sample.yours)[side][index] for sample in samples]
+    if len(set(values)) == 1 and (len(values) > 1 or values[0] == 1):
+        return str(values[0])
+    known = [named_sizes(sample) for sample in samples]
+    for number in (1, 2, 3, 4):
+        names = [
+            "·".join(group)
+            for group in combinations(known[0], number)
+            if all(prod(k.get(name, 0) for name in group) == v for k, v in zip(known, values, strict=True))
+        ]
+        if names:
+            return names[0] if len(names) == 1 else ""
+    return ""
+
+
+def _numbers(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)

@@ -1,0 +1,264 @@
+"""What is recognised in wrong answers: enough of it, and nothing that is not so."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import toys
+from answers_as_written import Written, defined, right_answers, written
+from conftest import EXERCISES, KEYS, LESSONS, each_exercise, report_on
+from torch import Tensor, nn
+from toys import EXERCISES as TOYS
+from toys import toy_key
+
+from autograder.answers import Answer, Answers, collect
+from autograder.authoring import Candidate, Exercise, Lesson
+from autograder.compare import TOLERANCES
+from autograder.diagnosis import diagnose
+from autograder.diagnosis.order import RECOGNISERS
+from autograder.judge import judge
+from autograder.key import ExerciseKey, make_key
+from autograder.report import Report
+from autograder.values import Foreign
+
+SEEDS = range(1, 21)
+MISSED = 10  # of a hundred wrong answers at most are not named
+OTHERWISE = 2  # and at most are told something else
+CORPORA = ["01_shapes", "02_broadcasting", "05_modules", "10_convolution", "21_attention", "22_masks", "toys"]
+
+
+@functools.cache
+def judged(corpus: str) -> list[tuple[Written, Report]]:
+    """The wrong answers of a corpus, each with its report."""
+    key = toy_key() if corpus == "toys" else KEYS[corpus]
+    found = []
+    for answer in written(corpus):
+        exercise = key.exercise(answer.exercise)
+        candidate = defined(exercise, answer.body, {"torch": torch, "nn": nn})
+        found.append((answer, judge(exercise, collect(candidate, exercise.question), corpus)))
+    return found
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+@pytest.mark.parametrize("half", [0, 1], ids=["tuned", "held out"])
+def test_wrong_answers_are_rejected_and_named(corpus: str, half: int) -> None:
+    reports = judged(corpus)[half::2]
+    assert all(report.status == "failed" for _, report in reports)
+    missed = [answer for answer, report in reports if not answer.is_said_in(report)]
+    otherwise = [answer for answer, report in reports if report.diagnosis and answer in missed]
+    assert 100 * len(missed) <= MISSED * len(reports), missed
+    assert 100 * len(otherwise) <= OTHERWISE * len(reports), otherwise
+
+
+def test_the_corpus_is_large() -> None:
+    course = [answer for corpus in CORPORA if corpus != "toys" for answer in written(corpus)]
+    assert len(course) >= 150
+    assert len({answer.exercise for answer in course}) >= 25
+
+
+def test_each_recogniser_is_tried_on_at_least_three_exercises() -> None:
+    exercises: dict[str, set[str]] = defaultdict(set)
+    for corpus in CORPORA:
+        for answer, report in judged(corpus):
+            if answer.is_said_in(report):
+                exercises[report.recogniser].add(answer.exercise)
+    names = [recogniser.__name__ for recogniser in RECOGNISERS] + ["raised_finding", "none_finding", "misconception"]
+    rare = {name: exercises[name] for name in names if len(exercises[name]) < 3}
+    assert not rare
+
+
+def candidates(lesson: Lesson, exercise: Exercise) -> Iterator[tuple[str, Candidate]]:
+    yield "reference", lesson.reference(exercise)
+    yield from exercise.variants.items()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_right_answers_get_no_diagnosis_on_any_seed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.key.make_contrasts", lambda *_: [])  # for wrong answers alone, and slow to make
+    for lesson in LESSONS.values():
+        bare = replace(lesson, exercises=[replace(each, misconceptions=[]) for each in lesson.exercises])
+        key = make_key(bare, seed)
+        for exercise in lesson.exercises:
+            part = key.exercise(exercise.name)
+            for name, candidate in candidates(lesson, exercise):
+                answers = collect(candidate, part.question)
+                report = judge(part, answers)
+                assert (report.status, report.diagnosis) == ("passed", ""), f"{exercise.name}: {name}"
+
+
+def test_right_answers_in_odd_styles_pass() -> None:
+    known = {exercise.name: exercise for key in KEYS.values() for exercise in key.exercises}
+    for name, body in right_answers():
+        key = known[name]
+        report = judge(key, collect(defined(key, body, {"torch": torch}), key.question))
+        assert (report.status, report.diagnosis) == ("passed", ""), f"{name}\n{body}"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@each_exercise
+def test_right_answers_get_no_diagnosis_in_either_dtype(lesson: Lesson, exercise: Exercise, dtype: torch.dtype) -> None:
+    key = KEYS[lesson.name].exercise(exercise.name)
+    cases = [{**case, "arguments": _as(case["arguments"], dtype)} for case in key.cases]
+    if key.forward is not None or not any(_floats(case["arguments"]) for case in key.cases):
+        pytest.skip("no floating-point inputs, or parameters with a dtype of their own")
+    question = replace(key.question, cases=cases, contrasts=[])
+    expected = collect(lesson.reference(exercise), question)
+    if any(answer.outcome != "returned" for answer in expected.cases):
+        pytest.skip("not all of these inputs have a right answer in this dtype")
+    for case, answer in zip(cases, expected.cases, strict=True):
+        case["expected"] = answer.results
+    key = replace(key, cases=cases, contrasts=[], misconceptions=[])
+    for name, candidate in candidates(lesson, exercise):
+        report = judge(key, collect(candidate, key.question))
+        assert (report.status, report.diagnosis) == ("passed", ""), name
+
+
+def _as(value: Any, dtype: torch.dtype) -> Any:
+    """Full precision inputs in another precision; half precision stays, for it is a case of its own."""
+    if isinstance(value, Tensor):
+        return value.to(dtype) if value.dtype in (torch.float32, torch.float64) else value
+    if isinstance(value, dict):
+        return {name: _as(item, dtype) for name, item in value.items()}
+    return [_as(item, dtype) for item in value] if isinstance(value, list) else value
+
+
+def _floats(value: Any) -> bool:
+    return any(isinstance(item, Tensor) and item.dtype.is_floating_point for item in value.values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_that_is_a_little_off_gets_no_diagnosis(seed: int) -> None:
+    """Wrong by one and a half tolerances at every place, up or down: no change of what was expected explains that."""
+    for key in (exercise for each in [*KEYS.values(), toy_key()] for exercise in each.exercises):
+        torch.manual_seed(seed)
+        cases = [Answer("returned", {n: _a_little_off(v) for n, v in case["expected"].items()}) for case in key.cases]
+        finding = diagnose(key, Answers(cases=cases))
+        assert finding is None, f"{key.name}: {finding}"
+
+
+def _a_little_off(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.dtype in TOLERANCES:
+        relative, absolute = TOLERANCES[value.dtype]
+        return value + 1.5 * (absolute + relative * value.abs()) * (torch.rand(value.shape) - 0.5).sign()
+    if isinstance(value, dict):
+        return {name: _a_little_off(item) for name, item in value.items()}
+    return type(value)(_a_little_off(item) for item in value) if isinstance(value, tuple | list) else value
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_answers_get_no_diagnosis(seed: int) -> None:
+    for key in (exercise for each in [*KEYS.values(), toy_key()] for exercise in each.exercises):
+        torch.manual_seed(seed)
+        cases = [Answer("returned", {n: _random(v) for n, v in case["expected"].items()}) for case in key.cases]
+        finding = diagnose(key, Answers(cases=cases))
+        assert finding is None, f"{key.name}: {finding}"
+
+
+def _random(value: Any) -> Any:
+    """A random value of the same kind and shape."""
+    if isinstance(value, Tensor) and value.dtype == torch.bool:
+        return torch.rand(value.shape) < 0.5
+    if isinstance(value, Tensor):
+        return (torch.randn(value.shape) * 10).to(value.dtype)
+    if isinstance(value, dict):
+        return {name: _random(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_random(item) for item in value)
+    return int(torch.randint(10**6, (1,))) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+NONSENSE = [
+    None,
+    True,
+    3,
+    -2.5,
+    float("nan"),
+    "text",
+    [],
+    (),
+    {},
+    (1, 2),
+    [torch.ones(2)],
+    {"a": 1},
+    Foreign("object", "an object"),
+    torch.tensor(1.0),
+    torch.zeros(0),
+    torch.zeros(2, 0, 3),
+    torch.ones(2, 3, 4, 5, 6, 7),
+    torch.full((3, 3), torch.nan),
+    torch.tensor([torch.inf, -torch.inf]),
+    torch.ones(2, 2, dtype=torch.bfloat16),
+    torch.ones(3, dtype=torch.bool),
+    torch.ones(4, 4, dtype=torch.int8),
+]
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=[str(each)[:20] for each in NONSENSE])
+def test_nonsense_is_no_trouble(nonsense: Any) -> None:
+    for key in (exercise for each in [*KEYS.values(), toy_key()] for exercise in each.exercises):
+        for values in (nonsense, dict.fromkeys(key.cases[0]["expected"], nonsense)):
+            results = values if isinstance(values, dict) else {"result": values}
+            diagnose(key, Answers(cases=[Answer("returned", results) for _ in key.cases]))
+            some = [Answer("returned", results) if i % 2 else _right(key, i) for i in range(len(key.cases))]
+            diagnose(key, Answers(cases=some))
+            nested = {name: _nested(value, nonsense) for name, value in key.cases[0]["expected"].items()}
+            diagnose(key, Answers(cases=[Answer("returned", nested) for _ in key.cases]))
+
+
+def _right(key: ExerciseKey, index: int) -> Answer:
+    case = key.cases[index]
+    return Answer("raised", raised=[case["raises"]]) if case["raises"] else Answer("returned", dict(case["expected"]))
+
+
+def _nested(value: Any, nonsense: Any) -> Any:
+    if isinstance(value, dict):
+        return dict.fromkeys(value, nonsense)
+    return type(value)(nonsense for _ in value) if isinstance(value, tuple | list) else nonsense
+
+
+def drawn_at_random(key: ExerciseKey) -> Callable[..., Any]:
+    """A candidate that returns random tensors of the right shapes."""
+    expected = iter([case["expected"] for case in key.cases] * 50)
+
+    def candidate(*_: Any, **__: Any) -> Any:
+        return _random(next(expected)["result"])
+
+    return candidate
+
+
+def test_an_answer_that_is_drawn_at_random_is_told_nothing_else() -> None:
+    for exercise in TOYS:
+        key = toy_key().exercise(exercise.name)
+        report = judge(key, collect(drawn_at_random(key), key.question))
+        assert report.recogniser in ("", "again_finding"), f"{exercise.name}: {report.diagnosis}"
+
+
+def test_every_toy_is_right_itself() -> None:
+    for exercise in TOYS:
+        key = toy_key().exercise(exercise.name)
+        report = judge(key, collect(getattr(toys, exercise.name), key.question))
+        assert report.status == "passed"
+
+
+def test_the_order_stands_in_one_place() -> None:
+    names = [recogniser.__name__ for recogniser in RECOGNISERS]
+    assert len(names) == len(set(names))
+    modules = {inspect.getmodule(recogniser) for recogniser in RECOGNISERS}
+    for module in filter(None, modules):
+        for name, value in vars(module).items():
+            if name.endswith("_finding") and inspect.getmodule(value) is module and name != "formula_finding":
+                assert value in RECOGNISERS, f"{name} is never asked"
+
+
+def test_a_misconception_is_heard_before_any_recogniser() -> None:
+    lesson, exercise = next((lesson, each) for lesson, each in EXERCISES if each.name == "causal_mask")
+    inverted = next(each for each in exercise.misconceptions if each.name == "inverted")
+    report = report_on(lesson, exercise, inverted.candidate)
+    assert (report.diagnosis, report.recogniser) == (inverted.sentence, "misconception")
