@@ -13,7 +13,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 .DELETE_ON_ERROR:
 
 learn: .venv/learn.done
-	$(BIN)/jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/exercises/02_broadcasting/02_broadcasting.ipynb
+	$(BIN)/jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/exercises/01_shapes/01_shapes.ipynb
 
 test: .venv/test.done
 	$(BIN)/pytest -n auto
@@ -30,14 +30,14 @@ build: .venv/learn.done
 bench: .venv/test.done
 	$(BIN)/python tests/bench.py
 
-sweep: .venv/test.done
-	$(BIN)/python tests/sweep.py
-
 bench-grading: .venv/test.done
 	PYTHONPATH=. $(BIN)/python tests/bench_grading.py
 
 demo-class: .venv/test.done
 	PYTHONPATH=. $(BIN)/python tests/demo_class.py
+
+sweep: .venv/test.done
+	$(BIN)/python tests/sweep.py
 
 clean:
 	rm -rf .venv

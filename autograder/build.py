@@ -27,13 +27,15 @@ from nbgrader.utils import compute_checksum
 
 from autograder.authoring import Exercise, Lesson, load_lesson
 from autograder.errors import AutograderError, KeyProblem, LessonProblem
-from autograder.key import make_key, read_key, to_bytes
+from autograder.key import make_key
+from autograder.keyfile import read_key, to_bytes
 from autograder.notebook import DEMONSTRATION
 
 ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
 KEY_MODULES = (
-    "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "plans", "probes", "recipes", "values", "watch",
+    "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "keyfile", "plans", "probes", "recipes",
+    "values", "watch",
 )  # fmt: skip
 FIGURE_MODULES = tuple(
     f"{folder}/{path.stem}" for folder in ("drawing", "tracing") for path in sorted((ENGINE / folder).glob("*.py"))

@@ -17,7 +17,8 @@ from autograder import html, text
 from autograder.answers import collect, contrasts
 from autograder.errors import AutograderError, UnknownExercise
 from autograder.judge import judge
-from autograder.key import ExerciseKey, Key, find_exercise
+from autograder.key import ExerciseKey, Key
+from autograder.keyfile import find_exercise
 from autograder.needs import all_needs, mention_needs
 from autograder.quiet import is_quiet
 from autograder.report import Report, Status, summary

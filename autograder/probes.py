@@ -104,7 +104,7 @@ def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> Result
         result = built(*step["positional"], **step["keywords"])
     yield "result", result
     if differentiate:
-        trained = {name: value for name, value in built.named_parameters() if value.requires_grad}
+        trained: dict[str, Tensor] = {name: value for name, value in built.named_parameters() if value.requires_grad}
         judged = {**inputs, **trained} if only is None else {name: trained[name] for name in only if name in trained}
         yield from _differentiated(result, judged)
     for name, value in _persistent_buffers(built).items():

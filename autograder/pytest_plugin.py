@@ -90,7 +90,7 @@ class ExerciseNotebook(pytest.File):
 
     def collect(self) -> Iterator[pytest.Collector | pytest.Item]:
         """The lesson's exercises, or one item that tells why there are none."""
-        from autograder.key import read_key
+        from autograder.keyfile import read_key
         from autograder.notebook import read_cells
 
         try:
@@ -105,7 +105,7 @@ class ExerciseNotebook(pytest.File):
     def reports(self) -> dict[str, Report]:
         """The reports on all exercises that this run wants, judged together when the first of them is asked for."""
         from autograder.judge import judge
-        from autograder.key import read_key
+        from autograder.keyfile import read_key
         from autograder.needs import all_needs, mention_needs
         from autograder.runner import Limits, run_notebook
 

@@ -19,7 +19,7 @@ from autograder.grading.course import Asked
 from autograder.grading.pool import cores
 from autograder.grading.submission import Submission
 from autograder.grading.verdict import Task, reach
-from autograder.key import read_key
+from autograder.keyfile import read_key
 from autograder.notebook import Cell
 from autograder.places import key_path
 

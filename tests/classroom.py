@@ -24,7 +24,8 @@ from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.authoring import load_lesson
 from autograder.build import source_notebook, write
-from autograder.key import make_key, to_bytes
+from autograder.key import make_key
+from autograder.keyfile import to_bytes
 
 LESSON = "90_small"
 Notebook = dict[str, Any]

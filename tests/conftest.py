@@ -14,7 +14,8 @@ from autograder.answers import collect
 from autograder.authoring import Exercise, Lesson
 from autograder.build import Course
 from autograder.judge import judge
-from autograder.key import Key, read_key
+from autograder.key import Key
+from autograder.keyfile import read_key
 from autograder.report import Report
 
 pytest_plugins = ["pytester"]

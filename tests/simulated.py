@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from autograder.answers import collect
 from autograder.authoring import Exercise, load_lesson
 from autograder.judge import judge
-from autograder.key import find_exercise
+from autograder.keyfile import find_exercise
 
 NAMES = [
     "ada", "alan", "amalie", "barbara", "blaise", "carl", "david", "dorothy", "edsger", "emmy", "evelyn",

@@ -38,6 +38,7 @@ ROWS = [
     ["answers", "authoring", "compare", "contrast"],
     ["state", "effects"],
     ["key"],
+    ["keyfile"],
     ["diagnosis"],
     ["judge"],
     ["text", "html"],

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -344,9 +345,12 @@ def test_without_bubblewrap_nothing_is_graded_and_the_remedy_is_told(
 
 def test_without_a_sandbox_every_summary_says_so(room: Classroom) -> None:
     room.hand_in("x", RIGHT)
+    before = set(Path(tempfile.gettempdir()).glob("submission-*"))
     for _ in range(2):
         assert "WITHOUT A SANDBOX: submissions ran with your rights" in room.autograde(sandbox="none")
     assert room.scores() == {"x": WHOLE}
+    sandbox.shared("none").close()
+    assert set(Path(tempfile.gettempdir()).glob("submission-*")) <= before
     assert "WITHOUT" not in room.autograde()
 
 

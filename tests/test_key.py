@@ -9,10 +9,11 @@ import pytest
 import torch
 from conftest import COURSE, KEYS, each_lesson
 
-from autograder import key as key_module
+from autograder import keyfile
 from autograder.authoring import Lesson
 from autograder.errors import KeyProblem, UnknownExercise
-from autograder.key import find_exercise, make_key, read_key, to_bytes
+from autograder.key import make_key
+from autograder.keyfile import find_exercise, read_key, to_bytes
 from autograder.values import identical, pack, unpack
 
 NAME = "22_masks"
@@ -74,10 +75,16 @@ def test_what_a_misconception_gets_right_is_kept_once_and_read_back_whole(lesson
     kept = unpack(path.read_bytes())["exercises"]
     for exercise, again, data in zip(key.exercises, read_key(path).exercises, kept, strict=True):
         expected = [case["expected"] for case in exercise.cases]
-        for made, read, short in zip(exercise.misconceptions, again.misconceptions, data["misconceptions"], strict=True):
-            for right, one, other, part in zip(expected, made["answers"], read["answers"], short["answers"], strict=True):
+        for made, read, short in zip(
+            exercise.misconceptions, again.misconceptions, data["misconceptions"], strict=True
+        ):
+            for right, one, other, part in zip(
+                expected, made["answers"], read["answers"], short["answers"], strict=True
+            ):
                 assert identical(dict(sorted(vars(one).items())), dict(sorted(vars(other).items())))
-                assert not any(name in right and identical(value, right[name]) for name, value in part["results"].items())
+                assert not any(
+                    name in right and identical(value, right[name]) for name, value in part["results"].items()
+                )
 
 
 def test_an_unknown_exercise_is_answered_with_the_nearest_name() -> None:
@@ -101,6 +108,6 @@ def test_another_lessons_damaged_key_does_no_harm(tmp_path: Path, monkeypatch: p
 
 
 def test_the_format_is_the_one_that_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_module, "FORMAT", 7)
+    monkeypatch.setattr(keyfile, "FORMAT", 7)
     assert unpack(to_bytes(KEYS[NAME]))["format"] == 7
     assert unpack(to_bytes(KEYS[NAME]))["torch"] == torch.__version__.partition("+")[0]

@@ -71,6 +71,15 @@ class Block(nn.Module):
         return self.dropout(self.linear(x).relu())
 
 
+class Stem(nn.Module):
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(d, d), nn.Linear(d, d)
+
+    def forward(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+        return self.inner(x) + self.outer(self.inner(x).relu())
+
+
 class Tower(nn.Module):
     def __init__(self, block: type[nn.Module], d: int, depth: int) -> None:
         super().__init__()
@@ -91,6 +100,7 @@ doubled = Exercise("doubled")
 same = Exercise("same", memory="copy")
 turned = Exercise("turned", contiguous=True)
 parts_of = Exercise("parts_of")
+stem = Exercise("Stem")
 
 @scale.case("one call")
 def _(draw):
@@ -116,6 +126,14 @@ def _(draw):
 @tower.case("too large to be filled")
 def _(draw):
     return built(Own("Block"), 30_000, 4).meta().call(draw.normal(1, 1).expand(2, 30_000))
+
+@stem.case("the gradient of one parameter alone")
+def _(draw):
+    return built(3).differentiate_only(["inner.bias"], draw.normal(2, 3))
+
+@stem.case("gradients without numbers")
+def _(draw):
+    return built(5).meta().differentiate(draw.normal(2, 5))
 
 @rows_of.case("a matrix")
 def _(draw):
@@ -481,3 +499,39 @@ def test_a_block_that_is_missing_is_named(key: Key) -> None:
     assert report.first_failure is not None
     assert report.first_failure.fault is not None
     assert "builds on your `Block`, which is not defined" in report.first_failure.fault.yours
+
+
+class Stem(nn.Module):
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(d, d), nn.Linear(d, d)
+
+    def cut(self, x: Tensor) -> Tensor:
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner: Tensor = self.inner(x)
+        return inner + self.outer(self.cut(inner).relu())
+
+
+class StemCut(Stem):
+    def cut(self, x: Tensor) -> Tensor:
+        return x.detach()
+
+
+class StemAllCut(Stem):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.detach())
+
+
+def test_the_gradients_that_are_named_are_judged_and_no_others(key: Key) -> None:
+    assert report_on(key, "Stem", Stem).status == "passed"
+    expected = key.exercise("Stem").cases[0]["expected"]
+    assert [name for name in expected if name.startswith("gradient")] == ["gradient of inner.bias"]
+    assert "values of the gradient of inner.bias differ" in told(report_on(key, "Stem", StemCut))
+
+
+def test_a_gradient_that_does_not_arrive_is_seen_on_the_meta_device_too(key: Key) -> None:
+    report = report_on(key, "Stem", StemAllCut)
+    assert [verdict.status for verdict in report.verdicts] == ["passed", "failed"]
+    assert told(report) == "No gradient reaches x."

@@ -35,7 +35,7 @@ from learner import (
 from autograder.answers import collect
 from autograder.authoring import Lesson, Misconception, load_lesson
 from autograder.judge import judge
-from autograder.key import find_exercise
+from autograder.keyfile import find_exercise
 
 POINTS = points()
 EXERCISES = list(POINTS)

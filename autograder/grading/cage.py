@@ -111,7 +111,6 @@ def limit(bounds: Bounds, address_space: int) -> None:
         resource.setrlimit(kind, (value, value))
     # where memory runs out after all, the kernel ends this process before any other of the machine
     Path("/proc/self/oom_score_adj").write_text("1000")
-    os.nice(10)
 
 
 def become_nobody(slot: int) -> None:

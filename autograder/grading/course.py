@@ -26,7 +26,8 @@ from autograder.authoring import Lesson, load_lesson
 from autograder.errors import AutograderError, KeyProblem, LessonProblem
 from autograder.grading.files import private, write
 from autograder.grading.restore import Released, ReleasedCell
-from autograder.key import PUBLIC_SEED, ExerciseKey, Key, make_key, read_key, to_bytes
+from autograder.key import PUBLIC_SEED, ExerciseKey, Key, make_key
+from autograder.keyfile import read_key, to_bytes
 from autograder.places import key_path
 from autograder.values import pack
 

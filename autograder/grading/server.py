@@ -13,9 +13,11 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -54,6 +56,7 @@ class Cage:
     status: socket.socket
     bounds: Bounds
     slot: int
+    scratch: str
     deadline: float
     shared: int = 0  # bytes of the server's own memory, which each process maps and none uses up
     reason: str = ""
@@ -95,24 +98,27 @@ class Server:
         bounds = Bounds(**json.loads(message))
         taken = {one.slot for one in self.cages}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
-        process = self.fork(connection, status, bounds, slot)
+        # without walls nothing ends with the cage: its folder is removed by name
+        scratch = SCRATCH if self.walled else tempfile.mkdtemp(prefix="submission-")
+        process = self.fork(connection, status, bounds, slot, scratch)
         os.close(connection)
         socket_to_host = socket.socket(fileno=status)
-        one = Cage(process, socket_to_host, bounds, slot, time.monotonic() + bounds.seconds, _private(os.getpid()))
+        one = Cage(process, socket_to_host, bounds, slot, scratch, time.monotonic() + bounds.seconds)
+        one.shared = _private(os.getpid())
         one.watched = os.pidfd_open(process)
         self.selector.register(one.watched, selectors.EVENT_READ, one)
         self.selector.register(one.status, selectors.EVENT_READ, one)
         self.cages.append(one)
         return True
 
-    def fork(self, connection: int, status: int, bounds: Bounds, slot: int) -> int:
+    def fork(self, connection: int, status: int, bounds: Bounds, slot: int, scratch: str) -> int:
         """Process 1 of a new cage."""
         if self.walled:
             cage.number_children_anew()
         process = os.fork()
         if process == 0:
             try:
-                _be_first(connection, status, bounds, slot, self.walled)
+                _be_first(connection, status, bounds, slot, scratch, self.walled)
             finally:
                 os._exit(255)
         if self.walled:
@@ -148,9 +154,11 @@ class Server:
         with contextlib.suppress(OSError):
             one.status.send(json.dumps({"reason": one.reason, "ending": ending}).encode())
         one.status.close()
+        if not self.walled:
+            shutil.rmtree(one.scratch, ignore_errors=True)
 
 
-def _be_first(connection: int, status: int, bounds: Bounds, slot: int, walled: bool) -> None:
+def _be_first(connection: int, status: int, bounds: Bounds, slot: int, scratch: str, walled: bool) -> None:
     """Process 1: builds the cage, forks the submission's process into it, and ends as that did."""
     os.setsid()
     cage.close_descriptors(connection, status)
@@ -168,7 +176,7 @@ def _be_first(connection: int, status: int, bounds: Bounds, slot: int, walled: b
     if process == 0:
         os.close(reader)
         os.close(status)
-        _run(connection, writer, bounds, walled)
+        _run(connection, writer, bounds, Path(scratch), walled)
     os.close(connection)
     os.close(writer)
     if walled:
@@ -181,16 +189,11 @@ def _be_first(connection: int, status: int, bounds: Bounds, slot: int, walled: b
     os._exit(128 + os.WTERMSIG(ending) if os.WIFSIGNALED(ending) else min(os.WEXITSTATUS(ending), 127))
 
 
-def _run(connection: int, writer: int, bounds: Bounds, walled: bool) -> None:
+def _run(connection: int, writer: int, bounds: Bounds, home: Path, walled: bool) -> None:
     os.close(writer)
     if walled:
         cage.prctl(cage.SET_DUMPABLE, 1)
-        home = Path(SCRATCH)
         home.mkdir()
-    else:
-        import tempfile
-
-        home = Path(tempfile.mkdtemp(prefix="submission-"))
     cage.limit(bounds, ADDRESS_SPACE)
     from autograder.worker import run
 

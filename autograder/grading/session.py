@@ -97,8 +97,8 @@ class Session:
         sizes = sum(Path(name).stat().st_size for name in names)
         if sizes > LARGEST_FILES:
             raise CourseProblem(
-                f"The files beside the notebook in {source} have {sizes:,} bytes; at most {LARGEST_FILES:,} are given to "
-                "submissions. Name what students do not need in `c.CourseDirectory.ignore`."
+                f"The files beside the notebook in {source} have {sizes:,} bytes; at most {LARGEST_FILES:,} are given "
+                "to submissions. Name what students do not need in `c.CourseDirectory.ignore`."
             )
         return {str(Path(name).relative_to(source)): Path(name).read_bytes() for name in names}
 

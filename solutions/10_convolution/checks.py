@@ -230,15 +230,18 @@ def _(draw):
     return {"size": draw.integer(40, 80), "kernel": draw.integer(3, 6), "dilation": draw.integer(2, 5)}
 
 
-@conv_output_size.case("everything at once")
+def left_over(rest, windows, **numbers):
+    """Arguments at which so many windows fit, with `rest` pixels behind the last one."""
+    span = numbers.get("dilation", 1) * (numbers["kernel"] - 1) + 1
+    padded = span + numbers["stride"] * (windows - 1) + rest
+    return {"size": padded - 2 * numbers["padding"], **numbers}
+
+
+@conv_output_size.case("everything at once, most of a step is left over")
 def _(draw):
     kernel, stride, dilation = (draw.permutation(3) + 3).tolist()
-    rest = draw.integer(1, stride - 1)
-    windows = draw.integer(5, 30)
-    padding = draw.integer(6, 9)
-    padded = dilation * (kernel - 1) + 1 + stride * (windows - 1) + rest
-    return {"size": padded - 2 * padding if padded > 2 * padding + 3 else padded, "kernel": kernel, "stride": stride,
-            "padding": padding, "dilation": dilation}  # fmt: skip
+    numbers = {"kernel": kernel, "stride": stride, "padding": draw.integer(6, 9), "dilation": dilation}
+    return left_over(stride - 1, draw.integer(9, 30), **numbers)
 
 
 @conv_output_size.case("one pixel")
@@ -252,9 +255,9 @@ def _(draw):
     return {"size": size, "kernel": size + 2 * padding, "stride": draw.integer(2, 5), "padding": padding}
 
 
-@conv_output_size.case("a stride larger than the kernel")
+@conv_output_size.case("a stride larger than the kernel, one pixel is left over")
 def _(draw):
-    return {"size": draw.integer(50, 90), "kernel": 2, "stride": draw.integer(5, 9), "padding": 1}
+    return left_over(1, draw.integer(9, 30), kernel=2, stride=draw.integer(5, 9), padding=1)
 
 
 @conv_output_size.case("an even kernel, padded")
@@ -974,9 +977,8 @@ def place_after_place(images, kernel, stride):
 
 
 @max_pool2d.variant
-def first_rows_then_columns(images, kernel, stride):
-    down = images.unfold(2, kernel, stride).max(dim=-1)[0]
-    return down.unfold(3, kernel, stride).max(dim=-1)[0]
+def all_of_a_window_at_once(images, kernel, stride):
+    return images.unfold(2, kernel, stride).unfold(3, kernel, stride).amax(dim=(4, 5))
 
 
 @max_pool2d.variant
@@ -1114,8 +1116,8 @@ def means_taken_out(images):
 
 
 @global_average_pool.variant
-def flattened(images):
-    return images.flatten(2).mean(dim=-1)
+def over_two_axes(images):
+    return images.mean(dim=(2, 3))
 
 
 @global_average_pool.variant

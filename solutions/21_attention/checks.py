@@ -200,9 +200,9 @@ def _(draw):
     return {"weights": draw.uniform(3, 5, 4) * 6 + 0.5, "values": draw.normal(3, 4, 2, mean=1.0)}
 
 
-@weighted_average.case("as many targets as sources", probe="gradients")
+@weighted_average.case("as many targets as sources, weights that sum to less than one", probe="gradients")
 def _(draw):
-    return {"weights": draw.uniform(2, 4, 4) + 0.1, "values": draw.normal(2, 4, 3)}
+    return {"weights": draw.uniform(2, 4, 4) / 5 + 0.02, "values": draw.normal(2, 4, 3)}
 
 
 @weighted_average.case("rows of zeros")
@@ -290,6 +290,13 @@ def plain_mean_where_nothing_counts(weights, values):
     zeros were asked for."""
     total = weights.sum(dim=-1, keepdim=True)
     return torch.where(total > 0, shares(weights) @ values, values.mean(dim=1, keepdim=True))
+
+
+@weighted_average.misconception
+def small_sums_left_alone(weights, values):
+    """Yours is right but for rows whose weights sum to less than one: clamp(min=1) divides those by 1. What may not be
+    divided by is 0 alone."""
+    return weights @ values / weights.sum(dim=-1, keepdim=True).clamp(min=1)
 
 
 @weighted_average.misconception
