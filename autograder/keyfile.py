@@ -34,7 +34,9 @@ def _plain(exercise: ExerciseKey) -> list[dict[str, Any]]:
 
 def _shortened(expected: dict[str, Any], answer: Answer) -> dict[str, Any]:
     results = answer.results
-    other = {name: results[name] for name in results if not identical(results[name], expected.get(name))}
+    other = {
+        name: value for name, value in results.items() if name not in expected or not identical(value, expected[name])
+    }
     return {**vars(answer), "results": other, "missing": [name for name in expected if name not in results]}
 
 
