@@ -128,7 +128,13 @@ def test_a_kernels_axes_have_one_right_order() -> None:
             kh, kw = weight.shape[2:]
             columns = F.unfold(images, (kh, kw), stride=stride, padding=padding)
             products = weight.permute(0, *order).flatten(1) @ columns
-            result = products.unflatten(2, ((images.shape[2] + 2 * padding - kh) // stride + 1, -1))
+            result: Tensor = products.unflatten(
+                2,
+                (  # type: ignore[no-untyped-call]
+                    (images.shape[2] + 2 * padding - kh) // stride + 1,
+                    -1,
+                ),
+            )
             return result if bias is None else result + bias[:, None, None]
 
         return conv2d
