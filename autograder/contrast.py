@@ -42,14 +42,18 @@ class Contrast:
     exchanged: list[str] = field(default_factory=list)
 
 
-def make_contrasts(
-    cases: Sequence[dict[str, Any]], names: Names, described: Mapping[str, Any], tried: Tried
-) -> list[Contrast]:
-    """The contrasts of an exercise's cases.
+def make_contrasts(question: Any, returns: Any, answer: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
+    """The contrasts of a question whose cases hold what is expected, as data.
 
-    `described` has the axes of each parameter, and of the result under ""; `tried` gives the reference's results on a
-    case, or None where it raises.
+    `returns` describes the result's axes; `answer` gives the reference's answer on a case.
     """
+    cases, names = question.cases, question.names
+    described = {each["name"]: each["axes"] for each in [*question.parameters, *(question.forward or [])]}
+
+    def tried(case: dict[str, Any]) -> Results | None:
+        found = answer(case)
+        return dict(found.results) if found.outcome == "returned" else None
+
     usable = [index for index, case in enumerate(cases) if not case["raises"] and _is_small(case)]
     found = [Contrast(usable[0])] if usable else []
     for name in [*names.call, *names.forward]:
@@ -60,9 +64,9 @@ def make_contrasts(
             known = sum(other.exchanged == contrast.exchanged for other in found)
             if known < MOST and "result" in case["expected"]:
                 results = tried({**case, "arguments": with_values(case, contrast, names)})
-                if results is None or not gives(case["expected"], results, contrast.exchanged, described[""]):
+                if results is None or not gives(case["expected"], results, contrast.exchanged, returns):
                     found.append(contrast)
-    return found
+    return [vars(contrast) for contrast in found]
 
 
 def gives(expected: Results, results: Results, exchanged: Sequence[str], returns: Any) -> bool:

@@ -22,7 +22,6 @@ from autograder.values import Foreign
 
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
-SECONDS = 10.0  # that a reference may take on one case
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,11 @@ class ExerciseKey:
         shown = [{name: case[name] for name in ("label", "probe", "arguments")} for case in self.cases]
         return Question(self.name, self.parameters, shown, self.loop, self.forward, self.contrasts)
 
-    @property
-    def axes(self) -> dict[str, Any]:
-        """The axes of each parameter of the function, or of the class and its forward."""
-        return {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
-
     def described(self, result: str) -> Any:
         """The axes of a named result: those of what it is the gradient of, say; None where none are known."""
         subject = re.sub(r" (in|after) call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
-        return {"result": self.returns, **self.axes, **self.tensors}.get(subject)
+        inputs = {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
+        return {"result": self.returns, **inputs, **self.tensors}.get(subject)
 
 
 @dataclass(frozen=True)
@@ -116,19 +111,11 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         }
         for case in exercise.cases
     ]
-    for case in cases:
-        case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
-    forward = axes.forward_of(reference)
+    forward, returns = axes.forward_of(reference), axes.returns(reference)
     question = Question(exercise.name, parameters, cases, _loop(exercise, seed), forward)
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
         case["expected"] = _expected(exercise, case, answer)
-    returns = axes.returns(reference)
-
-    def tried(case: dict[str, Any]) -> dict[str, Any] | None:
-        found = answer_case(reference, question, case, SECONDS)
-        return found.results if found.outcome == "returned" else None
-
-    described = {"": returns} | {each["name"]: each["axes"] for each in [*parameters, *(forward or [])]}
+        case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
     return ExerciseKey(
         name=exercise.name,
         points=exercise.points,
@@ -146,7 +133,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         ],
         loop_axis=exercise.loop_axis or "",
         loop=question.loop,
-        contrasts=[vars(contrast) for contrast in make_contrasts(cases, question.names, described, tried)],
+        contrasts=make_contrasts(question, returns, lambda case: answer_case(reference, question, case, 10.0)),
     )
 
 

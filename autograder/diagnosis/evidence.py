@@ -247,7 +247,9 @@ def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) ->
     names = labels(dims, len(shape)) or [""] * len(shape)
     call = CALL.search(result)
     arguments = arguments_of(case, key.question.names, int(call[1]) if call else 1)
-    known = {name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()}
+    known = {
+        name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in parameter_axes(key).items()
+    }
     tensors = {name: (axes, value) for name, (axes, value) in known.items() if axes is not None and value is not None}
     sizes = sizes_of([(axes, value.shape) for axes, value in tensors.values()] + [(names, shape)])
     yours = leaf.yours
@@ -266,6 +268,11 @@ def _is_right(leaf: _Leaf) -> bool:
 def _integer_width_is_free(leaf: _Leaf) -> bool:
     free = isinstance(leaf.described, dict) and leaf.described.get("dtype") == "Int"
     return free and not leaf.yours.dtype.is_floating_point if isinstance(leaf.yours, Tensor) else False
+
+
+def parameter_axes(key: ExerciseKey) -> dict[str, Any]:
+    """The axes of each parameter of the function, or of the class and its forward."""
+    return {each["name"]: each["axes"] for each in [*key.parameters, *(key.forward or [])]}
 
 
 def sizes_of(named: Sequence[tuple[list[str], Sequence[int]]]) -> dict[str, int]:

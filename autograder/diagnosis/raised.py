@@ -7,7 +7,7 @@ from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.contrast import arguments_of, axis_names
-from autograder.diagnosis.evidence import Finding, sizes_of
+from autograder.diagnosis.evidence import Finding, parameter_axes, sizes_of
 from autograder.key import ExerciseKey
 
 MEETING = re.compile(r"The size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
@@ -82,7 +82,7 @@ def _sizes_in(message: str) -> tuple[int, int] | None:
 
 def _known(key: ExerciseKey, case: dict[str, Any]) -> dict[str, int]:
     arguments = arguments_of(case, key.question.names)
-    known = [(axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in key.axes.items()]
+    known = [(axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in parameter_axes(key).items()]
     numbers = {name: value for name, value in arguments.items() if isinstance(value, int)}
     sizes = sizes_of([(names, value.shape) for names, value in known if names and value is not None])
     # lead0, lead1: names of ours for any number of axes
