@@ -128,7 +128,8 @@ def test_a_kernels_axes_have_one_right_order() -> None:
             kh, kw = weight.shape[2:]
             columns = F.unfold(images, (kh, kw), stride=stride, padding=padding)
             products = weight.permute(0, *order).flatten(1) @ columns
-            result = products.unflatten(2, ((images.shape[2] + 2 * padding - kh) // stride + 1, -1))
+            out_height = (images.shape[2] + 2 * padding - kh) // stride + 1
+            result: Tensor = products.unflatten(2, (out_height, -1))  # type: ignore[no-untyped-call]
             return result if bias is None else result + bias[:, None, None]
 
         return conv2d

@@ -48,7 +48,7 @@ def reference(name: str) -> Any:
 def multiply_adds(module: nn.Module, x: Tensor) -> int:
     with FlopCounterMode(display=False) as counted:
         module(x)
-    return counted.get_total_flops() // 2
+    return int(counted.get_total_flops()) // 2
 
 
 @pytest.mark.parametrize("sizes", SIZES)

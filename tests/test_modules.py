@@ -511,7 +511,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inner: Tensor = self.inner(x)
-        return inner + self.outer(self.cut(inner).relu())
+        outer: Tensor = self.outer(self.cut(inner).relu())
+        return inner + outer
 
 
 class StemCut(Stem):

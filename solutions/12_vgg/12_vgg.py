@@ -328,7 +328,7 @@ if ready(parameters_of_vgg, activation_bytes, vgg_block, VGG):
         figure, axis = plt.subplots(figsize=(6, 2.6), facecolor="white")
         axis.plot(range(1, rounds + 1), losses, color="#0072B2", label="digits it learned from")
         axis.plot(range(1, rounds + 1), unseen_losses, color="#D55E00", linestyle="--", label="digits held back")
-        axis.set(xlabel="times through the digits", ylabel="loss", yscale="log")
+        axis.set(xlabel="times through the digits", ylabel="loss", yscale="log", xticks=range(0, rounds + 1, 5))
         axis.legend(frameon=False)
         figure.tight_layout()
         shown = wrong[:12]
