@@ -13,7 +13,7 @@ from autograder.answers import Answer, Answers
 from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogniser
 from autograder.diagnosis.ignored import mistaken_axis_finding
 from autograder.diagnosis.misconceptions import misconception_sentence
-from autograder.diagnosis.order import RECOGNISERS
+from autograder.diagnosis.order import OF_SLIGHT, RECOGNISERS
 from autograder.diagnosis.raised import none_finding, raised_finding
 from autograder.key import ExerciseKey
 
@@ -31,6 +31,8 @@ def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
         return _in_errors(key, answers)
     for recogniser in RECOGNISERS:
         for each in evidence:
+            if each.slight and recogniser not in OF_SLIGHT:
+                continue
             finding = recogniser(each)
             if finding is not None:
                 return with_recogniser(finding, recogniser)

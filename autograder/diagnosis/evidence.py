@@ -17,11 +17,12 @@ from torch import Tensor
 
 from autograder.answers import Answer, Answers
 from autograder.axes import axis, labels
-from autograder.compare import TOLERANCES, compare
+from autograder.compare import TOLERANCES, compare, distance
 from autograder.contrast import arguments_of, axis_names
 from autograder.key import ExerciseKey
 from autograder.values import Outline
 
+SLIGHT = 10.0  # tolerances
 SLACK = 3.0  # tolerances: what was computed from a rounded result is rounded more than that
 Transform = Callable[["Sample"], "Tensor | None"]
 
@@ -108,6 +109,11 @@ class Evidence:
         named = {sample.names[index] for sample in self.wrong if len(sample.names) >= -index}
         name = named.pop() if len(named) == 1 else ""
         return f"the {name} axis" if name else "the last axis" if index == -1 else "the last axis but one"
+
+    @cached_property
+    def slight(self) -> bool:
+        """Whether every difference is of a few tolerances only: then almost any small change would explain it."""
+        return self.comparable and all(distance(s.expected, s.yours) <= SLIGHT for s in self.wrong)
 
     @property
     def your(self) -> str:

@@ -72,3 +72,6 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     circumstance_finding,
     wrong_gradient_finding,
 )
+
+# what may be said of results that are off by a few tolerances
+OF_SLIGHT: tuple[Recogniser, ...] = (precision_finding, again_finding, ignored_finding)
