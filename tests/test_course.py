@@ -27,7 +27,7 @@ from autograder.runner import run_notebook
 from autograder.values import Foreign, identical
 
 OTHERWISE = {"0": "1", "1": "2", "<": ">", ">": "<", "&": "|", "|": "&", "+": "-", "-": "+", "~": " ", "=": "!"}
-OTHERWISE |= {"True": "False", "False": "True"}
+OTHERWISE |= {"True": "False", "False": "True", "*": "+"}
 OTHERWISE |= {" or ": " and ", " and ": " or ", "not ": "", " in ": " not in ", "if name": "if not name"}
 OTHER_SEEDS = (1, 20_261_123)
 
