@@ -638,9 +638,9 @@ def _(draw):
     return built(2, 2, 2).call(x).eval().call(y)
 
 
-@basic_block.case("evaluation, right at first, and a stride of 3")
+@basic_block.case("evaluation, right at first, large numbers and a stride of 3")
 def _(draw):
-    return built(2, 3, 3).eval().call(draw.normal(2, 2, 8, 10))
+    return built(2, 3, 3).eval().call(draw.normal(2, 2, 8, 10, std=9.0))
 
 
 @basic_block.case("an image of one pixel, in evaluation")
@@ -909,9 +909,9 @@ def _(draw):
     return built(2, 2).eval().call(draw.normal(2, 2, 3, 5))
 
 
-@bottleneck.case("evaluation, right at first, and a stride of 3")
+@bottleneck.case("evaluation, right at first, large numbers and a stride of 3")
 def _(draw):
-    return built(2, 1, 3).eval().call(draw.normal(2, 2, 8, 10))
+    return built(2, 1, 3).eval().call(draw.normal(2, 2, 8, 10, std=9.0))
 
 
 @bottleneck.case("double precision, an input that is a view")
@@ -1112,7 +1112,7 @@ resnet = Exercise(
 
 @resnet.case("twelve layers, in training and in evaluation")
 def _(draw):
-    images, image = draw.normal(3, 3, 40, 17), draw.normal(1, 3, 24, 33, mean=0.5)
+    images, image = draw.normal(3, 3, 40, 17), draw.normal(1, 3, 72, 33, mean=1.0, std=9.0)
     judged = ["bn1.weight", "layer1.0.bn1.bias", "layer2.0.downsample.1.weight", "layer4.0.bn1.bias", "fc.bias"]
     plan = built(Own("BasicBlock"), [1, 2, 1, 1], 5)
     return plan.call(images).eval().differentiate_only(judged, image)
