@@ -34,15 +34,16 @@ def _plain(exercise: ExerciseKey) -> list[dict[str, Any]]:
 
 def _shortened(expected: dict[str, Any], answer: Answer) -> dict[str, Any]:
     results = answer.results
-    other = {name: results[name] for name in results if not identical(results[name], expected.get(name))}
-    return {**vars(answer), "results": other, "missing": [name for name in expected if name not in results]}
+    other = {
+        name: value for name, value in results.items() if name not in expected or not identical(value, expected[name])
+    }
+    return {**vars(answer), "results": other, "names": list(results)}
 
 
 def _answer_from(expected: dict[str, Any], data: dict[str, Any]) -> Answer:
-    """The inverse of `_shortened`."""
-    missing = data.pop("missing")
-    same = {name: value for name, value in expected.items() if name not in missing}
-    return Answer(**{**data, "results": {**same, **data["results"]}})
+    """The inverse of `_shortened`: the results in their own order."""
+    names, other = data.pop("names"), data["results"]
+    return Answer(**{**data, "results": {name: other[name] if name in other else expected[name] for name in names}})
 
 
 def read_key(path: Path) -> Key:

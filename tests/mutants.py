@@ -60,7 +60,7 @@ ENDINGS = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change, as "before → after", and the whole source with it."""
+    """One change, as "before → after" and the line it is made in, and the whole source with it."""
 
     change: str
     source: str
@@ -75,6 +75,7 @@ def mutants(source: str) -> list[Mutant]:
         {argument.arg for node in ast.walk(tree) if isinstance(node, ast.arguments) for argument in node.args}
     )
     original = ast.unparse(tree)
+    lines = source.splitlines()
     found: dict[str, Mutant] = {}
     for node in _body_of(tree):
         for replacement in _replacements(node, arguments):
@@ -86,8 +87,14 @@ def mutants(source: str) -> list[Mutant]:
                 continue
             if text != original:
                 after = ast.unparse(replacement) if not isinstance(replacement, ast.Pass) else "(left out)"
-                found.setdefault(text, Mutant(f"{ast.unparse(node)} → {after}", text))
+                found.setdefault(text, Mutant(f"{ast.unparse(node)} → {after}{_place(node, lines)}", text))
     return list(found.values())
+
+
+def _place(node: ast.AST, lines: list[str]) -> str:
+    """The line that a node stands on, where it is more than the node: `0 → 1` says little."""
+    line = lines[getattr(node, "lineno", 1) - 1].strip()
+    return f" in {line}" if len(ast.unparse(node)) < 20 and line != ast.unparse(node) else ""
 
 
 class _Replace(ast.NodeTransformer):
