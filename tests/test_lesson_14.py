@@ -92,7 +92,7 @@ def in_transformers(name: str) -> str:
 def test_numbers_and_gradients_are_those_of_transformers(block: str, kind: str, expansion: int) -> None:
     layers, sizes = [1, 2, 1, 1], [expansion * channels for channels in (64, 128, 256, 512)]
     ours = fill(resnet(block, layers, 7)).double()
-    config = ResNetConfig(depths=layers, hidden_sizes=sizes, layer_type=kind, num_labels=7)
+    config = ResNetConfig(depths=layers, hidden_sizes=sizes, layer_type=kind, num_labels=7)  # type: ignore[call-arg]
     theirs = ResNetForImageClassification(config).double()
     state = {in_transformers(name): value for name, value in ours.state_dict().items()}
     assert theirs.load_state_dict(state).missing_keys == []
@@ -101,7 +101,8 @@ def test_numbers_and_gradients_are_those_of_transformers(block: str, kind: str, 
         one, other = images.clone().requires_grad_(), images.clone().requires_grad_()
         yours, expected = ours.train(training)(one), theirs.train(training)(other).logits
         assert torch.allclose(yours, expected)
-        assert torch.allclose(*(torch.autograd.grad(y.sin().sum(), x)[0] for y, x in ((yours, one), (expected, other))))
+        gradient, wanted = (torch.autograd.grad(y.sin().sum(), x)[0] for y, x in ((yours, one), (expected, other)))
+        assert torch.allclose(gradient, wanted)
     for name, value in ours.state_dict().items():
         assert torch.allclose(value, theirs.state_dict()[in_transformers(name)]), name
 
@@ -143,7 +144,8 @@ def test_gradient_norms_are_those_of_the_jacobian(shortcut: bool) -> None:
     states = [torch.randn(1, 4, dtype=torch.float64)]
     for block in blocks:
         states.append(block(states[-1]) + shortcut * states[-1])
-    gradient, norms = states[-1].flatten(), []
+    gradient = states[-1].flatten()
+    norms: list[Tensor] = []
     for block, state in zip(reversed(list(blocks)), reversed(states[:-1]), strict=True):
         jacobian = torch.func.jacrev(block)(state).view(4, 4) + shortcut * torch.eye(4)
         gradient = gradient @ jacobian
