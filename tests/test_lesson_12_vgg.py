@@ -3,13 +3,14 @@ what torch builds, and what they build is what torch's own layers compute."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import LESSONS, report_on
+from conftest import LESSONS, report_on, solved
 from torch import Tensor, nn
 
 from autograder import text, trace
@@ -172,3 +173,50 @@ def test_a_first_layer_for_224_pixels_is_told_as_such() -> None:
     rendered = " ".join(text.render(report_on(LESSON, exercise("VGG"), Torchvisions)).split())
     assert "as torchvision's VGG does" in rendered
     assert "Axis 1 of the parameter `classifier.0.weight` has size 245; 45 was expected." in rendered
+
+
+def demonstrated(**changes: str) -> None:
+    """Run the notebook's last cell on the references, with other text in some places."""
+    source = next("".join(c["source"]) for c in solved("12_vgg")["cells"] if "# demonstration" in "".join(c["source"]))
+    for old, new in changes.items():
+        assert old in source
+        source = source.replace(old, new)
+    exec(compile(source, "demonstration", "exec"), {**vars(LESSON.module), "ready": lambda *_: True})
+
+
+def test_without_scikit_learn_the_demonstration_counts_and_says_how_to_get_the_digits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    demonstrated()
+    assert (
+        capsys.readouterr().out
+        == """\
+VGG-16 has 138,357,544 parameters; 102,764,544 are in its first linear layer.
+Its convolutions keep 54 MB for one image, 47% in the first block.
+The digits come with scikit-learn, which is not installed. In a terminal, in the course's folder, run
+    .venv/bin/pip install -c constraints.txt -e ".[capstones]"
+and then this cell again.
+"""
+    )
+
+
+def test_the_demonstration_learns_to_read_digits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sklearn")
+    import matplotlib.pyplot as plt
+
+    shown: list[list[str]] = []
+    monkeypatch.setattr(
+        plt, "show", lambda: shown.extend([a.get_ylabel() for a in plt.figure(n).axes] for n in plt.get_fignums())
+    )
+    plt.switch_backend("agg")
+    threads = torch.get_num_threads()
+    demonstrated(**{"rounds = [], [], 20": "rounds = [], [], 4"})
+    torch.set_num_threads(threads)
+    plt.close("all")
+    read = float(capsys.readouterr().out.rpartition("reads ")[2].rstrip("%.\n"))
+    assert 60 < read < 100
+    assert shown[0] == ["loss"]
+    assert len(shown[1]) == 12

@@ -63,9 +63,9 @@ def test_a_failure_shows_the_report_and_no_internals(run: Callable[..., pytest.R
     result.stdout.fnmatch_lines(
         [
             "*_ causal_mask: five positions _*",
-            "  20 of 25 values of the result differ, the first at [[]length=0, length=1[]].",
-            "    expected: [[]length=0, length=1[]] False",
-            "    yours:    [[]length=0, length=1[]] True",
+            "  20 of 25 values of the result differ, the first at [[]row length=0, column length=1[]].",
+            "    expected: [[]row length=0, column length=1[]] False",
+            "    yours:    [[]row length=0, column length=1[]] True",
             "    expected    yours       difference",
             "    # . . . .   # # # # #   . x x x x",
             "    rows: length, columns: length; # True, . False, x differs",

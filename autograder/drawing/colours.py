@@ -33,9 +33,9 @@ INK, PAPER, MUTED, RULE, HAIRLINE = "#1B1B1B", "#FFFFFF", "#5C5C5C", "#767676", 
 _NAMES = {
     AMBER: "batch n images lead nodes beams planes",
     # several at once, of the same kind
-    GREEN: "heads classes groups experts vocab layers gates c_mid",
+    GREEN: "heads classes groups experts vocab layers gates c_mid c_hidden",
     # positions, the first kind, and what lies downwards
-    BLUE: "tgt m seq length out_length time steps longer context patches windows texts height rows out_height",
+    BLUE: "tgt m seq length out_length time steps longer context patches windows texts depth height rows out_height",
     # positions, the second kind, and what lies across
     PINK: "src max_len width cols out_width edges",
     # what a position holds

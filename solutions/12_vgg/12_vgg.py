@@ -278,7 +278,7 @@ check(VGG)
 #
 # The cell below counts VGG-16 with *your* functions, and then trains a small VGG of *your* own on real handwritten
 # digits: 1,797 images of 8 × 8 pixels, scanned from forms. A quarter of them are held back. You see how the loss falls,
-# and which of the digits that it has never seen it gets wrong. It takes about fifteen seconds.
+# and which of the digits that it has never seen it gets wrong. It takes about ten seconds.
 #
 # How many of ten digits do you expect it to read? And which ones will it mix up?
 
@@ -294,8 +294,9 @@ if ready(parameters_of_vgg, activation_bytes, vgg_block, VGG):
         f"Its convolutions keep {sum(kept) / 1e6:.0f} MB for one image, {kept[0] / sum(kept):.0%} in the first block."
     )
     if importlib.util.find_spec("sklearn") is None:
-        print('The digits come with scikit-learn, which is not installed. Run `pip install -e ".[capstones]"` in the')
-        print("course's folder and environment, then this cell again.")
+        print("The digits come with scikit-learn, which is not installed. In a terminal, in the course's folder, run")
+        print('    .venv/bin/pip install -c constraints.txt -e ".[capstones]"')
+        print("and then this cell again.")
     else:
         import matplotlib.pyplot as plt
         from sklearn.datasets import load_digits
@@ -338,7 +339,7 @@ if ready(parameters_of_vgg, activation_bytes, vgg_block, VGG):
             )
             figure.suptitle("what it got wrong: the digit, and what it said", fontsize=9)
             for axis, i in zip(axes[0], shown, strict=True):
-                axis.imshow(digits[i, 0], cmap="gray_r")
+                axis.imshow(digits[i, 0].numpy(), cmap="gray_r")
                 axis.set_title(f"{labels[i]}: {said[i]}", fontsize=9)
                 axis.axis("off")
         plt.show()

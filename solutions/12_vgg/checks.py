@@ -205,7 +205,7 @@ def _(draw):
 
 @stack_cost.case("sizes that all differ")
 def _(draw):
-    return {"kernel": draw.integer(4, 11), "layers": draw.integer(12, 30), "channels": draw.integer(31, 999)}
+    return {"kernel": draw.integer(4, 11), "layers": draw.integer(12, 30), "channels": draw.integer(701, 999)}
 
 
 @stack_cost.case("one channel")

@@ -404,7 +404,8 @@ if ready(shapes_through_resnet, block_parameters, gradient_norms, BasicBlock, Bo
 # Then the cell takes things away, one block at a time: first a block's branch, so that x alone goes on, and then its
 # shortcut, so that the branch alone goes on. Which of the two will the network miss?
 #
-# The weights come in a Python package, so nothing is fetched when the cell runs. It takes a few seconds.
+# The weights come in a Python package, under the Apache 2.0 licence, so nothing is fetched when the cell runs. It takes
+# a few seconds.
 
 # %%
 # demonstration: a pretrained network says what it sees, whole and with parts of it taken away

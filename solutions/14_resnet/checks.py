@@ -129,14 +129,16 @@ def pooled_keeps_its_axes(height, width, expansion):
 
 @shapes_through_resnet.variant
 def asked_of_the_layers(height, width, expansion):
-    x, shapes, channel = torch.empty(1, 3, height, width, device="meta"), {}, 64
-    parts = {"conv1": nn.Conv2d(3, 64, 7, 2, 3), "maxpool": nn.MaxPool2d(3, 2, 1)}
-    for number, width_inside in enumerate((64, 128, 256, 512), 1):
-        given, channel = channel, width_inside * expansion
-        parts[f"layer{number}"] = nn.Conv2d(given, channel, 3, stride=1 if number == 1 else 2, padding=1)
-    for name, part in parts.items():
-        x = part.to("meta")(x)
-        shapes[name] = x.shape[1:]
+    shapes, channel = {}, 64
+    with torch.device("meta"):
+        x = torch.empty(1, 3, height, width)
+        parts = {"conv1": nn.Conv2d(3, 64, 7, 2, 3), "maxpool": nn.MaxPool2d(3, 2, 1)}
+        for number, inside in enumerate((64, 128, 256, 512), 1):
+            given, channel = channel, inside * expansion
+            parts[f"layer{number}"] = nn.Conv2d(given, channel, 3, stride=1 if number == 1 else 2, padding=1)
+        for name, part in parts.items():
+            x = part(x)
+            shapes[name] = x.shape[1:]
     return {**shapes, "pooled": x.mean(dim=(2, 3)).shape[1:]}
 
 
@@ -638,9 +640,9 @@ def _(draw):
     return built(2, 2, 2).call(x).eval().call(y)
 
 
-@basic_block.case("evaluation, right at first, and a stride of 3")
+@basic_block.case("evaluation, right at first, large numbers and a stride of 3")
 def _(draw):
-    return built(2, 3, 3).eval().call(draw.normal(2, 2, 8, 10))
+    return built(2, 3, 3).eval().call(draw.normal(2, 2, 8, 10, std=9.0))
 
 
 @basic_block.case("an image of one pixel, in evaluation")
@@ -909,9 +911,9 @@ def _(draw):
     return built(2, 2).eval().call(draw.normal(2, 2, 3, 5))
 
 
-@bottleneck.case("evaluation, right at first, and a stride of 3")
+@bottleneck.case("evaluation, right at first, large numbers and a stride of 3")
 def _(draw):
-    return built(2, 1, 3).eval().call(draw.normal(2, 2, 8, 10))
+    return built(2, 1, 3).eval().call(draw.normal(2, 2, 8, 10, std=9.0))
 
 
 @bottleneck.case("double precision, an input that is a view")
@@ -1112,7 +1114,7 @@ resnet = Exercise(
 
 @resnet.case("twelve layers, in training and in evaluation")
 def _(draw):
-    images, image = draw.normal(3, 3, 40, 17), draw.normal(1, 3, 24, 33, mean=0.5)
+    images, image = draw.normal(3, 3, 40, 17), draw.normal(1, 3, 72, 9, mean=1.0, std=9.0)
     judged = ["bn1.weight", "layer1.0.bn1.bias", "layer2.0.downsample.1.weight", "layer4.0.bn1.bias", "fc.bias"]
     plan = built(Own("BasicBlock"), [1, 2, 1, 1], 5)
     return plan.call(images).eval().differentiate_only(judged, image)
