@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -80,15 +81,23 @@ def mutants(source: str) -> list[Mutant]:
     for node in _body_of(tree):
         for replacement in _replacements(node, arguments):
             changed = _Replace(node, replacement).visit(copy.deepcopy(tree))
-            try:
-                text = ast.unparse(ast.fix_missing_locations(changed))
-                compile(text, "mutant", "exec", dont_inherit=True)
-            except (SyntaxError, ValueError):
+            text = ast.unparse(ast.fix_missing_locations(changed))
+            if not _compiles(text):
                 continue
             if text != original:
                 after = ast.unparse(replacement) if not isinstance(replacement, ast.Pass) else "(left out)"
                 found.setdefault(text, Mutant(f"{ast.unparse(node)} → {after}{_place(node, lines)}", text))
     return list(found.values())
+
+
+def _compiles(text: str) -> bool:
+    with warnings.catch_warnings():  # what is odd on purpose need not be told
+        warnings.simplefilter("ignore", SyntaxWarning)
+        try:
+            compile(text, "mutant", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return False
+    return True
 
 
 def _place(node: ast.AST, lines: list[str]) -> str:

@@ -11,6 +11,7 @@ import inspect
 import sys
 import textwrap
 import tomllib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,8 @@ def spread(found: Sequence[Mutant], most: int) -> list[Mutant]:
 def defined(source: str, name: str, lesson: Lesson) -> Candidate:
     """What a mutant's source defines, in the names of the reference's module."""
     namespace: dict[str, Any] = {**vars(lesson.module), "__name__": "mutant"}
-    with quiet():
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
         exec(compile(source, "mutant", "exec", dont_inherit=True), namespace)
     candidate: Callable[..., Any] = namespace[name]
     return candidate
