@@ -16,6 +16,8 @@ from torch import Tensor
 
 from autograder import check, html, jupyter, text
 from autograder.answers import collect
+from autograder.grading.course import Asked
+from autograder.grading.verdict import with_needs
 from autograder.judge import judge
 from autograder.jupyter import NotRight
 from autograder.needs import all_needs, mention_needs
@@ -177,6 +179,16 @@ def test_pytest_says_what_to_mend_first(
     path = place("22_masks", notebook)
     result = pytester.runpytest(str(path), "-k", "prefix_mask")
     result.stdout.fnmatch_lines(["*`causal_mask`, which this exercise builds on, is not right yet*"])
+
+
+def test_a_grade_says_what_to_mend_first() -> None:
+    keys = {f"check_{name}": KEYS["22_masks"].exercise(name) for name in ("causal_mask", "prefix_mask")}
+    asked = {cell: Asked(key, key.points, frozenset(), "") for cell, key in keys.items()}
+    wrong = {"check_causal_mask": wrong_causal_mask, "check_prefix_mask": wrong_prefix_mask}
+    reports = {cell: report_on("22_masks", keys[cell].name, candidate) for cell, candidate in wrong.items()}
+    told = with_needs(reports, asked)
+    assert told["check_causal_mask"].first == ""
+    assert told["check_prefix_mask"].first.startswith("`causal_mask`, which this exercise builds on, is not right yet")
 
 
 # ---- the third time --------------------------------------------------------------------------------------------------
