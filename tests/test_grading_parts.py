@@ -280,7 +280,9 @@ def test_a_cage_sees_no_key_no_gradebook_no_network_and_none_of_our_environment(
     monkeypatch.setenv("MY_SECRET", "x")
     with socket.create_server(("127.0.0.1", 0)) as server:
         said = said_by(PEEK.replace("PORT", str(server.getsockname()[1])))
-    assert said == "raised RuntimeError: [[], True, [], ['work']]"
+    # an interpreter that lies below /tmp is seen there, as it would be elsewhere
+    below = {Path(path).parts[2] for path in wall.interpreter() if Path(path).is_relative_to("/tmp")}
+    assert said == f"raised RuntimeError: [[], True, [], {sorted({'work', *below})}]"
 
 
 HONEST = """

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autograder.grading.wall import interpreter
+
 NEW_MOUNTS, NEW_NAMES, NEW_IPC, NEW_USERS, NEW_PIDS, NEW_NETWORK = (
     0x00020000,
     0x04000000,
@@ -20,7 +22,7 @@ NEW_MOUNTS, NEW_NAMES, NEW_IPC, NEW_USERS, NEW_PIDS, NEW_NETWORK = (
     0x20000000,
     0x40000000,
 )
-NO_SUID, NO_DEVICES, NO_EXECUTION = 2, 4, 8
+NO_SUID, NO_DEVICES, NO_EXECUTION, BIND = 2, 4, 8, 4096
 SET_DUMPABLE, DROP_BOUND, SET_SUBREAPER, SET_NO_NEW_PRIVILEGES, AMBIENT, CLEAR_ALL = 4, 24, 36, 38, 47, 4
 CAPABILITY_VERSION = 0x20080522
 LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
@@ -84,8 +86,13 @@ def leave_namespaces() -> None:
 def mount_scratch(bounds: Bounds, user: int, group: int) -> None:
     """Scratch folders of this cage's own, and a /proc that knows its processes alone: called by its process 1."""
     options = f"size={bounds.files},nr_inodes=16384,mode=1777,uid={user},gid={group}".encode()
+    below = {path: os.open(path, os.O_PATH) for path in interpreter() if Path(path).is_relative_to("/tmp")}
     for folder in (b"/tmp", b"/dev/shm"):
         _call("mount", b"tmpfs", folder, b"tmpfs", NO_SUID | NO_DEVICES, options)
+    for path, descriptor in below.items():  # an interpreter that lies below /tmp shows through, read-only as it was
+        Path(path).mkdir(parents=True)
+        _call("mount", f"/proc/self/fd/{descriptor}".encode(), path.encode(), None, BIND, None)
+        os.close(descriptor)
     _mount_processes()
 
 

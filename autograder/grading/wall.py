@@ -35,7 +35,10 @@ def command(program: list[str], bubblewrap: str = "bwrap") -> list[str]:
     line += ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     for name in CAPABILITIES:
         line += ["--cap-add", f"CAP_{name}"]
-    for parent in sorted({str(parent) for path in [*SYSTEM, *interpreter()] for parent in Path(path).parents} - {"/"}):
+    line += ["--tmpfs", "/tmp"]  # before the interpreter, which may lie below it
+    for parent in sorted(
+        {str(parent) for path in [*SYSTEM, *interpreter()] for parent in Path(path).parents} - {"/", "/tmp"}
+    ):
         line += ["--perms", "0755", "--dir", parent]  # bubblewrap would shut them to other users
     for path in SYSTEM:
         linked = Path(path).is_symlink()
@@ -43,7 +46,7 @@ def command(program: list[str], bubblewrap: str = "bwrap") -> list[str]:
     for path in interpreter():
         line += ["--ro-bind", path, path]
     line += ["--dir", LIBRARY, "--ro-bind", str(PACKAGE), f"{LIBRARY}/autograder"]
-    line += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    line += ["--proc", "/proc", "--dev", "/dev"]
     for path in keys():
         line += ["--tmpfs", path, "--remount-ro", path]
     line += ["--remount-ro", "/dev", "--remount-ro", "/"]
