@@ -184,7 +184,10 @@ def test_pytest_says_what_to_mend_first(
 def test_a_grade_says_what_to_mend_first() -> None:
     keys = {f"check_{name}": KEYS["22_masks"].exercise(name) for name in ("causal_mask", "prefix_mask")}
     asked = {cell: Asked(key, key.points, frozenset(), "") for cell, key in keys.items()}
-    wrong = {"check_causal_mask": wrong_causal_mask, "check_prefix_mask": wrong_prefix_mask}
+    wrong: dict[str, Callable[..., Any]] = {
+        "check_causal_mask": wrong_causal_mask,
+        "check_prefix_mask": wrong_prefix_mask,
+    }
     reports = {cell: report_on("22_masks", keys[cell].name, candidate) for cell, candidate in wrong.items()}
     told = with_needs(reports, asked)
     assert told["check_causal_mask"].first == ""
