@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from autograder.probes import Names, by_their_names
 from autograder.values import identical
 
 MOST_CHANGES = 4  # kinds of change that are tried
+MOST_ELSEWHERE = 4  # further cases in which an argument is changed
 MOST = 2  # contrasts of one argument or pair of axes: each in a case of its own
 MOST_WEIGHTS = 100_000  # of a module, and numbers of an input: what is larger is not tried again
 Results = dict[str, Any]
@@ -33,13 +34,15 @@ DTYPES = (torch.float32, torch.float64, torch.float16)
 class Contrast:
     """The case at index `case` with other `values` for some of its arguments.
 
-    `argument` names the one that was changed, or `exchanged` the two axes that were, in all arguments in `values`.
+    `argument` names the one that was changed, or `exchanged` the two axes that were, in all arguments in `values`;
+    `telling` says whether the reference's answer is another one for that.
     """
 
     case: int
     values: dict[str, Any] = field(default_factory=dict)
     argument: str = ""
     exchanged: list[str] = field(default_factory=list)
+    telling: bool = True
 
 
 def make_contrasts(question: Any, returns: Any, answer: Callable[[dict[str, Any]], Any]) -> list[dict[str, Any]]:
@@ -133,6 +136,23 @@ def _changing(
                 break
         if len(found) == MOST:
             break
+    tried_in = {contrast.case for contrast in found}
+    return found + _elsewhere(cases, [index for index in given if index not in tried_in], names, name, tried)
+
+
+def _elsewhere(
+    cases: Sequence[dict[str, Any]], indices: Sequence[int], names: Names, name: str, tried: Tried
+) -> list[Contrast]:
+    """A change of an argument in other cases, whether or not the reference follows: a candidate that follows in one of
+    them depends on it."""
+    found = []
+    for index in indices[:MOST_ELSEWHERE]:
+        case = cases[index]
+        for value in others(arguments_of(case, names)[name])[:1]:
+            contrast = Contrast(index, {name: value}, name)
+            results = tried({**case, "arguments": with_values(case, contrast, names)})
+            if results is not None:
+                found.append(replace(contrast, telling=compare(case["expected"], results) is not None))
     return found
 
 

@@ -13,7 +13,7 @@ from autograder.answers import Answer, Answers
 from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogniser
 from autograder.diagnosis.ignored import mistaken_axis_finding
 from autograder.diagnosis.misconceptions import misconception_sentence
-from autograder.diagnosis.order import OF_SLIGHT, RECOGNISERS
+from autograder.diagnosis.order import OF_PARAMETERS, OF_SLIGHT, RECOGNISERS
 from autograder.diagnosis.raised import none_finding, raised_finding
 from autograder.key import ExerciseKey
 
@@ -29,7 +29,7 @@ def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
     made_otherwise = any(each.name == "parameters" for each in evidence)
     if not made_otherwise and not all(map(_has_returned, key.cases, answers.cases)):
         return _in_errors(key, answers)
-    for recogniser in RECOGNISERS:
+    for recogniser in OF_PARAMETERS if made_otherwise else RECOGNISERS:
         for each in evidence:
             if each.slight and recogniser not in OF_SLIGHT:
                 continue

@@ -26,9 +26,9 @@ def circumstance_finding(evidence: Evidence) -> Finding | None:
 def call_finding(evidence: Evidence) -> Finding | None:
     """A first call that is right and a later one that is not."""
     call = CALL.search(evidence.name)
-    if call is None or int(call[1]) == 1:
+    if call is None:
         return None
-    first = f"{evidence.name[: call.start()]} in call 1"
+    first = evidence.name[: call.start()]
     if not evidence.right_by_name.get(first) or not evidence.name.startswith("result"):
         return None
     return Finding(

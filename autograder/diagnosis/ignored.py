@@ -5,6 +5,7 @@ What is told here was tried: the candidate was called again with one argument ch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,16 +16,18 @@ from autograder.diagnosis.evidence import Evidence, Finding
 def ignored_finding(evidence: Evidence) -> Finding | None:
     """The arguments that make no difference, where they make one for a right answer.
 
-    Each of an argument's contrasts, which change it in different ways, must have given the same result to the bit; one
-    contrast alone is not enough.
+    Each of an argument's contrasts, which change it in different ways and cases, must have given the same result to the
+    bit, and a right answer must follow in at least two of them.
     """
     if any(sample.yours is None for sample in evidence.wrong):
         return None
     outcomes: dict[str, list[str]] = {}
+    telling: Counter[str] = Counter()
     for contrast, tried in _tried(evidence):
         if contrast["argument"]:
             outcomes.setdefault(contrast["argument"], []).append(tried["outcome"])
-    ignored = [name for name, each in outcomes.items() if len(each) > 1 and set(each) == {"same"}]
+            telling[contrast["argument"]] += contrast["telling"]
+    ignored = [name for name, each in outcomes.items() if telling[name] > 1 and set(each) == {"same"}]
     if not ignored:
         return None
     names = " and ".join(f"`{name}`" for name in ignored) if len(ignored) < 3 else "any of its arguments"

@@ -75,3 +75,6 @@ RECOGNISERS: tuple[Recogniser, ...] = (
 
 # what may be said of results that are off by a few tolerances
 OF_SLIGHT: tuple[Recogniser, ...] = (precision_finding, again_finding, ignored_finding)
+
+# what may be said of a module that is made of other parameters than were asked for
+OF_PARAMETERS: tuple[Recogniser, ...] = (shape_finding, ignored_finding)

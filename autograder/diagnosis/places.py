@@ -13,6 +13,7 @@ from autograder.axes import axis, distinct
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
 from autograder.diagnosis.masks import has_steps
 
+CHANCE = 1e-6  # of the rest being right, were differences as frequent there
 LEAST = 6  # right places outside the part, in all wrong cases together
 Region = Callable[[Sample], "Tensor | None"]
 
@@ -46,9 +47,9 @@ def padding_finding(evidence: Evidence) -> Finding | None:
 
 
 def _held(evidence: Evidence, region: Region) -> int:
-    """How many places a region has in which all differences lie; 0 where they do not, or the rest is too small to
-    tell."""
-    inside = outside = 0
+    """How many places a region has in which all differences lie; 0 where they do not, or where chance would leave the
+    rest right too: it has few places, or there are few differences in all."""
+    inside = outside = differing = 0
     for sample in evidence.wrong:
         places = region(sample)
         if places is None:
@@ -59,7 +60,9 @@ def _held(evidence: Evidence, region: Region) -> int:
             return 0
         inside += int(places.sum())
         outside += rest
-    return inside if outside >= LEAST else 0
+        differing += int(sample.differs.sum())
+    by_chance = (1 - differing / inside) ** outside if inside else 1.0
+    return inside if outside >= LEAST and by_chance < CHANCE else 0
 
 
 def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:

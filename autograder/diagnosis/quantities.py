@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import combinations, permutations
 
 from autograder.diagnosis.evidence import Sample
 
@@ -37,6 +37,10 @@ def quantities(sample: Sample) -> Named:
     found: Named = {}
     for form in _forms_of_one:
         found |= {text: value for name, size in sizes.items() for text, value in form(name, size)}
+    for (a, x), (b, y) in combinations(sizes.items(), 2):
+        found[f"{a}·{b}"] = x * y
+        if x * y:
+            found[f"1/({a}·{b})"] = 1 / (x * y)
     for (a, x), (b, y) in permutations(sizes.items(), 2):
         if y:
             found[f"{a}/{b}"] = x / y

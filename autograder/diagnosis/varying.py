@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autograder.axes import axis
 from autograder.compare import TOLERANCES
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, distinct_values, unchanged
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, unchanged
 from autograder.diagnosis.factors import numbers
 
 LEAST = 8  # numbers that agree with the first one of their slice, in all wrong cases together
@@ -22,7 +22,7 @@ def varying_factor_finding(evidence: Evidence) -> Finding | None:
     for index, name in enumerate(evidence.wrong[0].names):
         ratios = [ratios_along(sample, index) for sample in evidence.wrong]
         known = [ratio for ratio in ratios if ratio is not None]
-        if not name or len(known) < len(ratios) or not any(len(distinct_values(ratio)) > 1 for ratio in known):
+        if not name or len(known) < len(ratios) or not any(map(varies, known)):
             continue
         if sum(_agreeing(sample, index) for sample in evidence.wrong) < LEAST:
             continue
@@ -48,12 +48,7 @@ def varying_offset_finding(evidence: Evidence) -> Finding | None:
         steps = [_steps_along(sample, index) for sample in evidence.wrong]
         known = [step for step in steps if step is not None]
         told = sum(sample.expected.numel() - sample.expected.shape[index] for sample in evidence.wrong)
-        if (
-            name
-            and len(known) == len(steps)
-            and told >= LEAST
-            and any(len(distinct_values(step)) > 1 for step in known)
-        ):
+        if name and len(known) == len(steps) and told >= LEAST and any(map(varies, known)):
             where = axis(evidence.wrong[0].names, index)
             return Finding(
                 f"{evidence.your} is the expected one plus a number that differs along {where} only.",
@@ -85,6 +80,12 @@ def ratios_along(sample: Sample, index: int) -> Tensor | None:
     fits = close(e * ratio.nan_to_num(1.0), y.to(sample.yours.dtype), SLACK).all()
     nothing = unchanged(e.to(sample.yours.dtype), e * ratio.nan_to_num(1.0))
     return ratio[:, 0] if bool(fits) and not nothing and not bool((ratio == 0).any()) else None
+
+
+def varies(values: Tensor) -> bool:
+    """Whether numbers differ by more than rounding."""
+    told = values[~values.isnan()]
+    return bool(told.numel()) and float(told.max() - told.min()) > 1e-2 * float(told.abs().max())
 
 
 def _agreeing(sample: Sample, index: int) -> int:
