@@ -143,16 +143,17 @@ def _changing(
 def _elsewhere(
     cases: Sequence[dict[str, Any]], indices: Sequence[int], names: Names, name: str, tried: Tried
 ) -> list[Contrast]:
-    """A change of an argument in other cases, whether or not the reference follows: a candidate that follows in one of
-    them depends on it."""
-    found = []
+    """A change of an argument in other cases, whether or not the reference follows, though better where it does: a
+    candidate that follows in one of them depends on it."""
+    found: list[Contrast] = []
     for index in indices[:MOST_ELSEWHERE]:
-        case = cases[index]
-        for value in others(arguments_of(case, names)[name])[:1]:
+        case, here = cases[index], list[Contrast]()
+        for value in others(arguments_of(case, names)[name]):
             contrast = Contrast(index, {name: value}, name)
             results = tried({**case, "arguments": with_values(case, contrast, names)})
             if results is not None:
-                found.append(replace(contrast, telling=compare(case["expected"], results) is not None))
+                here.append(replace(contrast, telling=compare(case["expected"], results) is not None))
+        found += sorted(here, key=lambda each: not each.telling)[:1]
     return found
 
 

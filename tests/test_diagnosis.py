@@ -23,6 +23,7 @@ from autograder.authoring import Candidate, Exercise, Lesson
 from autograder.compare import TOLERANCES
 from autograder.diagnosis import diagnose
 from autograder.diagnosis.order import RECOGNISERS
+from autograder.diagnosis.varying import varies
 from autograder.judge import judge
 from autograder.key import ExerciseKey, make_key
 from autograder.report import Report
@@ -244,6 +245,35 @@ def test_an_answer_that_is_drawn_at_random_is_told_nothing_else() -> None:
         key = toy_key().exercise(exercise.name)
         report = judge(key, collect(drawn_at_random(key), key.question))
         assert report.recogniser in ("", "again_finding"), f"{exercise.name}: {report.diagnosis}"
+
+
+def test_an_argument_that_counts_in_one_case_is_not_said_to_make_no_difference() -> None:
+    key = toy_key().exercise("output_size")
+
+    def only_without_padding(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
+        return (size + 2 * padding - kernel) // (stride if padding == 0 else 1) + 2
+
+    def never(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
+        return (size + 2 * padding - kernel) * 3 + 2
+
+    assert "stride" not in judge(key, collect(only_without_padding, key.question)).diagnosis
+    assert judge(key, collect(never, key.question)).diagnosis == "Your result does not change when `stride` changes."
+
+
+def test_a_part_is_not_named_where_chance_would_leave_the_rest_right() -> None:
+    key = toy_key().exercise("gates")
+    cases = []
+    for case in key.cases:
+        result = case["expected"]["result"].clone()
+        result.view(-1)[0] += 1  # at one place alone, which lies at the first index of every axis
+        cases.append(Answer("returned", {"result": result}))
+    assert diagnose(key, Answers(cases=cases)) is None
+
+
+def test_a_factor_that_is_the_same_up_to_rounding_does_not_vary() -> None:
+    assert not varies(torch.tensor([2.0, 2.00001]))
+    assert not varies(torch.tensor([2.0, torch.nan]))
+    assert varies(torch.tensor([2.0, 3.0]))
 
 
 def test_every_toy_is_right_itself() -> None:

@@ -216,7 +216,10 @@ def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
     # where a module is made of other parameters, what it computes says nothing; where it computes something else, its
     # gradients say nothing
     made = [each for each in wrong if each.name == "parameters"]
-    return made or [each for each in wrong if not each.name.startswith("gradient of ")] or wrong
+    computed = [each for each in wrong if not each.name.startswith("gradient of ")] or wrong
+    # likewise a later call, where the first one is wrong already
+    first = [each for each in computed if CALL.search(each.name) is None]
+    return made or first or computed
 
 
 def _leaves_of(key: ExerciseKey, name: str, expected: Any, yours: Any) -> Iterator[_Leaf]:
