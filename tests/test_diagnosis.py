@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import toys
-from answers_as_written import Written, defined, right_answers, written
+from answers_as_written import Written, cells, defined, right_answers, written
 from conftest import EXERCISES, KEYS, LESSONS, each_exercise, report_on
 from torch import Tensor, nn
 from toys import EXERCISES as TOYS
@@ -42,7 +42,8 @@ def judged(corpus: str) -> list[tuple[Written, Report]]:
     found = []
     for answer in written(corpus):
         exercise = key.exercise(answer.exercise)
-        candidate = defined(exercise, answer.body, {"torch": torch, "nn": nn})
+        names = {"torch": torch, "nn": nn} if corpus == "toys" else cells(LESSONS[corpus])
+        candidate = defined(exercise, answer.body, names)
         found.append((answer, judge(exercise, collect(candidate, exercise.question), corpus)))
     return found
 
@@ -95,10 +96,10 @@ def test_right_answers_get_no_diagnosis_on_any_seed(seed: int, monkeypatch: pyte
 
 
 def test_right_answers_in_odd_styles_pass() -> None:
-    known = {exercise.name: exercise for key in KEYS.values() for exercise in key.exercises}
+    known = {each.name: (each, lesson) for lesson, key in KEYS.items() for each in key.exercises}
     for name, body in right_answers():
-        key = known[name]
-        report = judge(key, collect(defined(key, body, {"torch": torch}), key.question))
+        key, lesson = known[name]
+        report = judge(key, collect(defined(key, body, cells(LESSONS[lesson])), key.question))
         assert (report.status, report.diagnosis) == ("passed", ""), f"{name}\n{body}"
 
 
