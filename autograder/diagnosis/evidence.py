@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from autograder.answers import Answer, Answers
-from autograder.axes import axis, labels
+from autograder.axes import axis, defaults, labels
 from autograder.compare import TOLERANCES, compare, distance
 from autograder.contrast import arguments_of, axis_names
 from autograder.key import ExerciseKey
@@ -257,7 +257,8 @@ def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) ->
     dims = leaf.described.get("dims", "") if isinstance(leaf.described, dict) else ""
     names = labels(dims, len(shape)) or [""] * len(shape)
     call = CALL.search(result)
-    arguments = arguments_of(case, key.question.names, int(call[1]) if call else 1)
+    given = arguments_of(case, key.question.names, int(call[1]) if call else 1)
+    arguments = {**defaults([*key.parameters, *(key.forward or [])]), **given}
     known = {
         name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in parameter_axes(key).items()
     }
