@@ -6,8 +6,6 @@ src"}`, and a shape that fits it reads `(batch=2, heads=1, tgt=5, src=7)`.
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import inspect
 import types
 import typing
@@ -28,22 +26,6 @@ def parameters(candidate: Callable[..., Any]) -> list[dict[str, Any]]:
         for name, parameter in inspect.signature(candidate).parameters.items()
         if name != "self"
     ]
-
-
-def defaults(parameters: Sequence[dict[str, Any]]) -> dict[str, int | float]:
-    """The numbers that parameters have where a call gives none, as they are written in the signature.
-
-    >>> defaults([{"name": "x", "written": "x"}, {"name": "eps", "written": "eps=1e-05"}])
-    {'eps': 1e-05}
-    """
-    found: dict[str, int | float] = {}
-    for each in parameters:
-        _, _, written = each["written"].partition("=")
-        with contextlib.suppress(ValueError, SyntaxError):
-            value = ast.literal_eval(written.strip()) if written else None
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                found[each["name"]] = value
-    return found
 
 
 def forward_of(candidate: Callable[..., Any]) -> list[dict[str, Any]] | None:

@@ -1,7 +1,7 @@
 """Diagnosis: one true sentence about a wrong answer, from data alone.
 
-An author's misconception is tried first, because its sentence was written for this very answer; then the recognisers in
-the order of `order.RECOGNISERS`, each on every result that is wrong. What is said holds on every case. Nothing is
+An author's misconception is tried first, because its sentence was written for this very answer: one that is equal on
+every case, else one that explains every place that is wrong. Then the recognisers in the order of `order.RECOGNISERS`, each on every result that is wrong. What is said holds on every case. Nothing is
 guessed: where no recogniser explains the answer, there is no diagnosis.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from autograder.answers import Answer, Answers
 from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogniser
 from autograder.diagnosis.ignored import mistaken_axis_finding
-from autograder.diagnosis.misconceptions import misconception_sentence
+from autograder.diagnosis.misconceptions import misconception_sentence, nearly_sentence
 from autograder.diagnosis.order import OF_PARAMETERS, OF_SLIGHT, RECOGNISERS
 from autograder.diagnosis.raised import none_finding, raised_finding, written_finding
 from autograder.diagnosis.shapes import shape_finding
@@ -26,7 +26,7 @@ LEAST_RETURNED = 2  # wrong results that have to agree where others are missing
 
 def diagnose(key: ExerciseKey, answers: Answers) -> Finding | None:
     """What is recognised in wrong answers, or None."""
-    sentence = misconception_sentence(key, answers.cases)
+    sentence = misconception_sentence(key, answers.cases) or nearly_sentence(key, answers.cases)
     if sentence:
         return Finding(sentence, recogniser="misconception")
     evidence = gather(key, answers)

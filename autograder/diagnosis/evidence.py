@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from autograder.answers import Answer, Answers
-from autograder.axes import axis, defaults, labels
+from autograder.axes import axis, labels
 from autograder.compare import TOLERANCES, compare, distance
 from autograder.contrast import arguments_of, axis_names
+from autograder.diagnosis.signature import defaults
 from autograder.key import ExerciseKey
 from autograder.values import Outline
 
@@ -84,7 +85,7 @@ class Evidence:
     @cached_property
     def wrong(self) -> list[Sample]:
         """The samples that are wrong."""
-        return [sample for sample in self.samples if not sample.right]
+        return [each for each in self.samples if not each.right]
 
     @cached_property
     def right(self) -> list[Sample]:
@@ -258,7 +259,7 @@ def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) ->
     names = labels(dims, len(shape)) or [""] * len(shape)
     call = CALL.search(result)
     given = arguments_of(case, key.question.names, int(call[1]) if call else 1)
-    arguments = {**defaults([*key.parameters, *(key.forward or [])]), **given}
+    arguments = defaults([*key.parameters, *(key.forward or [])]) | given
     known = {
         name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in parameter_axes(key).items()
     }
