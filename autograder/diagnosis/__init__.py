@@ -1,8 +1,9 @@
 """Diagnosis: one true sentence about a wrong answer, from data alone.
 
 An author's misconception is tried first, because its sentence was written for this very answer: one that is equal on
-every case, else one that explains every place that is wrong. Then the recognisers in the order of `order.RECOGNISERS`, each on every result that is wrong. What is said holds on every case. Nothing is
-guessed: where no recogniser explains the answer, there is no diagnosis.
+every case, else one that explains every place that is wrong. Then come the recognisers in the order of
+`order.RECOGNISERS`, each on every result that is wrong. What is said holds on every case. Nothing is guessed: where no
+recogniser explains the answer, there is no diagnosis.
 """
 
 from __future__ import annotations

@@ -47,7 +47,9 @@ def _constant(evidence: Evidence) -> Finding | None:
             "What is multiplied or divided by once too often, or not at all?",
         )
     name = next((name for name in named_sizes(wrong[0]) if _is_ratio(name, wrong, ratios)), "")
-    return Finding(f"{evidence.your} is the expected one times {name}.", f"How often does {name} count?") if name else None
+    return (
+        Finding(f"{evidence.your} is the expected one times {name}.", f"How often does {name} count?") if name else None
+    )
 
 
 def _of_another_type(evidence: Evidence) -> Finding | None:

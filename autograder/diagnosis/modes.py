@@ -1,4 +1,4 @@
-"""Modes: a module whose result is right in one mode alone, or whose norms remember what they should up to one of them."""
+"""Modes: a module whose result is right in one mode alone, or whose norms remember the right means up to one."""
 
 from __future__ import annotations
 

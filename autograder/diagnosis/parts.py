@@ -29,7 +29,9 @@ def exchanged_parts_finding(evidence: Evidence) -> Finding | None:
     for first, second in combinations(names, 2):
         fits = all(_are_exchanged(first, second, e, y) for e, y in wrong)
         if fits and all(_same(e[first], e[second]) for e in right) and _tells(wrong, first, second):
-            what = f"“{first}” and “{second}” of yours" if isinstance(first, str) else _numbered(evidence, first, second)
+            what = (
+                f"“{first}” and “{second}” of yours" if isinstance(first, str) else _numbered(evidence, first, second)
+            )
             return Finding(f"{what} are exchanged.", "In which order do you put them together?")
     return None
 

@@ -91,7 +91,9 @@ def all_but_finding(evidence: Evidence) -> Finding | None:
         if not at_an_edge and held(evidence, partial(_but, index, position)):
             look = f"What do you compute once where it should be done for each index of {axis(names, index)}?"
             if all(_is_wrong_at_all_others(sample, index) for sample in evidence.wrong):
-                return Finding(f"Only the {which} index of {axis(names, index)} is right in {_of_yours(evidence)}.", look)
+                return Finding(
+                    f"Only the {which} index of {axis(names, index)} is right in {_of_yours(evidence)}.", look
+                )
             where = f"the {which} index of {axis(names, index)}"
             if evidence.name.startswith("gradient of "):
                 continue  # a gradient has its own sentence

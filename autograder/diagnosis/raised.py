@@ -1,4 +1,4 @@
-"""Raised: errors of torch about sizes that do not fit, told in the exercise's axis names, and about writing in place."""
+"""Raised: errors of torch about sizes that do not fit, in the exercise's axis names, and about writing in place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.contrast import arguments_of, axis_names
-from autograder.diagnosis.evidence import Finding, parameter_axes, sizes_of
+from autograder.diagnosis.evidence import Finding
+from autograder.diagnosis.given import parameter_axes, sizes_of
 from autograder.key import ExerciseKey
 
 # torch refuses to write into what gradients are asked for: an input or a parameter, or a view of one
@@ -43,7 +44,9 @@ def raised_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
 
 def written_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
     """An input or a parameter that is written into, wherever an error is raised."""
-    failed = [a for case, a in zip(key.cases, answers.cases, strict=True) if a.outcome == "raised" and not case["raises"]]
+    failed = [
+        a for case, a in zip(key.cases, answers.cases, strict=True) if a.outcome == "raised" and not case["raises"]
+    ]
     if not failed or not all(WRITTEN.search(answer.message) for answer in failed):
         return None
     changed = sorted({name for answer in answers.cases for name in answer.changed if "." not in name})

@@ -53,7 +53,8 @@ def _of_two(terms: dict[Values, str], differences: Values, your: str) -> Finding
         return None
     more, less = found[min(found)][0]
     return Finding(
-        f"{your} is the expected one plus {more} minus {less}, in every case.", "Does one of the two stand for the other?"
+        f"{your} is the expected one plus {more} minus {less}, in every case.",
+        "Does one of the two stand for the other?",
     )
 
 
