@@ -36,7 +36,7 @@ from autograder.diagnosis.numbers import (
     value_finding,
 )
 from autograder.diagnosis.parts import exchanged_parts_finding
-from autograder.diagnosis.places import all_but_finding, padding_finding, place_finding, triangle_finding
+from autograder.diagnosis.places import all_but_finding, edge_finding, padding_finding, place_finding, triangle_finding
 from autograder.diagnosis.ranges import range_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
@@ -82,6 +82,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     triangle_finding,
     all_but_finding,
     range_finding,
+    edge_finding,
     mode_finding,
     call_finding,
     circumstance_finding,

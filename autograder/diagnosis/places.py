@@ -82,23 +82,30 @@ def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
 
 
 def all_but_finding(evidence: Evidence) -> Finding | None:
-    """All differences outside the first or the last index of an axis."""
-    if not evidence.comparable or not evidence.alike:
-        return None
+    """All differences outside the first or the last index of an axis, and some at each other index."""
+    for where, look, index in _edges(evidence):
+        if all(_is_wrong_at_all_others(sample, index) for sample in evidence.wrong):
+            return Finding(f"Only {where} is right in {_of_yours(evidence)}.", look)
+    return None
+
+
+def edge_finding(evidence: Evidence) -> Finding | None:
+    """All differences outside the first or the last index of an axis. A gradient has a sentence of its own."""
+    for where, look, _ in () if evidence.name.startswith("gradient of ") else _edges(evidence):
+        return Finding(f"All differences in {_of_yours(evidence)} lie at other indices than {where}.", look)
+    return None
+
+
+def _edges(evidence: Evidence) -> Iterator[tuple[str, str, int]]:
+    """The first or last index of an axis at which nothing is wrong, as it is named; where to look, and the axis."""
     names = evidence.wrong[0].names
     for index, (position, which) in product(range(len(names)), ((0, "first"), (-1, "last"))):
         at_an_edge = evidence.boolean and has_steps(names) and index >= len(names) - 2  # of a mask: little can be wrong
-        if not at_an_edge and held(evidence, partial(_but, index, position)):
-            look = f"What do you compute once where it should be done for each index of {axis(names, index)}?"
-            if all(_is_wrong_at_all_others(sample, index) for sample in evidence.wrong):
-                return Finding(
-                    f"Only the {which} index of {axis(names, index)} is right in {_of_yours(evidence)}.", look
-                )
-            where = f"the {which} index of {axis(names, index)}"
-            if evidence.name.startswith("gradient of "):
-                continue  # a gradient has its own sentence
-            return Finding(f"All differences in {_of_yours(evidence)} lie at other indices than {where}.", look)
-    return None
+        tells = evidence.comparable and evidence.alike and not at_an_edge
+        if tells and held(evidence, partial(_but, index, position)):
+            name = axis(names, index)
+            look = f"What do you compute once where it should be done for each index of {name}?"
+            yield f"the {which} index of {name}", look, index
 
 
 def triangle_finding(evidence: Evidence) -> Finding | None:
