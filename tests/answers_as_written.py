@@ -68,12 +68,11 @@ def _compiled(source: Path) -> CodeType:
 
 
 def defined(key: ExerciseKey, body: str, namespace: dict[str, Any]) -> Callable[..., Any]:
-    """The function or class that a learner would have written, in a namespace of its own."""
+    """The function or class that a learner would have written in this namespace."""
     source = body.strip()
     if key.forward is None:
         parameters = ", ".join(parameter["written"] for parameter in key.parameters)
         source = f"def {key.name}({parameters}):\n" + "\n".join(f"    {line}" for line in source.splitlines())
-    space = {**namespace, "__name__": "written"}
-    exec(compile(source, "written", "exec", dont_inherit=True), space)
-    candidate: Callable[..., Any] = space[key.name]
+    exec(compile(source, "written", "exec", dont_inherit=True), namespace)
+    candidate: Callable[..., Any] = namespace[key.name]
     return candidate

@@ -34,7 +34,7 @@ from autograder.values import Foreign, Outline, pack, record
 SEEDS = range(1, 21)
 MISSED = 10  # of a hundred wrong answers at most are not named
 OTHERWISE = 2  # and at most are told something else
-CORPORA = ["01_shapes", "02_broadcasting", "05_modules", "10_convolution", "21_attention", "22_masks", "toys"]
+CORPORA = [*LESSONS, "toys"]
 
 
 @functools.cache
@@ -44,7 +44,7 @@ def judged(corpus: str) -> list[tuple[Written, Report]]:
     found = []
     for answer in written(corpus):
         exercise = key.exercise(answer.exercise)
-        names = {"torch": torch, "nn": nn} if corpus == "toys" else cells(LESSONS[corpus])
+        names = {"torch": torch, "nn": nn, "__name__": "written"} if corpus == "toys" else cells(LESSONS[corpus])
         candidate = defined(exercise, answer.body, names)
         found.append((answer, judge(exercise, collect(candidate, exercise.question), corpus)))
     return found
@@ -73,7 +73,12 @@ def test_each_recogniser_is_tried_on_at_least_three_exercises() -> None:
         for answer, report in judged(corpus):
             if answer.is_said_in(report):
                 exercises[report.recogniser].add(answer.exercise)
-    names = [recogniser.__name__ for recogniser in RECOGNISERS] + ["raised_finding", "none_finding", "misconception"]
+    names = [recogniser.__name__ for recogniser in RECOGNISERS] + [
+        "raised_finding",
+        "written_finding",
+        "none_finding",
+        "misconception",
+    ]
     rare = {name: exercises[name] for name in names if len(exercises[name]) < 3}
     assert not rare
 

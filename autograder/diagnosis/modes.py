@@ -21,10 +21,11 @@ def mode_finding(evidence: Evidence) -> Finding | None:
     wrong: set[str] = set()
     for case, answer in zip(evidence.key.cases, evidence.answers.cases, strict=True):
         for mode, expected, yours in _calls(case, answer):
-            if compare(expected, yours) is None:
-                right[mode] = right.get(mode, 0) + (informative(expected) if isinstance(expected, Tensor) else 0)
-            else:
+            told = sum(informative(part) for part in _tensors(expected))
+            if compare(expected, yours) is not None:
                 wrong.add(mode)
+            elif told:
+                right[mode] = right.get(mode, 0) + told
     for mode, other in (("training", "evaluation"), ("evaluation", "training")):
         if wrong == {mode} and mode not in right and right.get(other, 0) >= LEAST:
             return Finding(
@@ -32,6 +33,11 @@ def mode_finding(evidence: Evidence) -> Finding | None:
                 "What asks for `self.training`, and what should: dropout, and what is remembered?",
             )
     return None
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    parts = value if isinstance(value, tuple | list) else [value]
+    return [part for part in parts if isinstance(part, Tensor)]
 
 
 def _calls(case: dict[str, Any], answer: Answer) -> Iterator[tuple[str, Any, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -63,6 +64,13 @@ def held(evidence: Evidence, region: Region) -> int:
         differing += int(sample.differs.sum())
     by_chance = (1 - differing / inside) ** outside if inside else 1.0
     return inside if outside >= LEAST and by_chance < CHANCE else 0
+
+
+def held_where_it_can_be(evidence: Evidence, region: Region) -> int:
+    """The same, where a region may be the whole of some results: those cannot tell."""
+    whole = [sample for sample in evidence.wrong if (places := region(sample)) is not None and bool(places.all())]
+    rest = [sample for sample in evidence.wrong if not any(sample is each for each in whole)]
+    return held(replace(evidence, samples=rest), region) if rest else 0
 
 
 def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from autograder.axes import axis
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
 from autograder.diagnosis.gradients import MARK
-from autograder.diagnosis.places import held
+from autograder.diagnosis.places import held, held_where_it_can_be
 from autograder.diagnosis.quantities import named_sizes
 
 MOST_BEFORE = 4  # sizes that add up to where a stretch begins
@@ -20,49 +20,61 @@ Span = tuple[int, int]
 
 
 def range_finding(evidence: Evidence) -> Finding | None:
-    """The stretch of an axis in which all differences lie, on every wrong case; by the names of its bounds, or by its
-    numbers on one case."""
+    """The stretch of an axis in which all differences lie, on every wrong case: by the names of its bounds, by the
+    numbers of its bounds where these are always the same, or by its numbers on one case."""
     if not evidence.comparable or not evidence.alike or evidence.name.startswith(MARK):
         return None
-    found: list[tuple[int, int]] = []
-    for index in range(len(evidence.wrong[0].names)):
-        if all(_span(sample, index) is not None for sample in evidence.wrong):
-            size = held(evidence, partial(_stretch, index))
-            found += [(size, index)] if size else []
-    if not found:
-        return None
-    index = min(found)[1]
-    where = axis(evidence.wrong[0].names, index)
-    spans = [span for sample in evidence.wrong if (span := _span(sample, index)) is not None]
+    found = [each for index in range(len(evidence.wrong[0].names)) if (each := _along(evidence, index)) is not None]
+    return min(found, key=lambda each: each[0])[1] if found else None
+
+
+def _along(evidence: Evidence, index: int) -> tuple[int, Finding] | None:
+    """How many places the stretch of one axis has, and what is said of it."""
+    where, yours = axis(evidence.wrong[0].names, index), _of_yours(evidence)
+    spans = [_span(sample, index) for sample in evidence.wrong]
+    inner = [
+        span
+        for sample, span in zip(evidence.wrong, spans, strict=True)
+        if span[1] - span[0] > 1 and span[1] - span[0] < sample.expected.shape[index]
+    ]
     look = "What makes this part of the result?"
-    named = _named(evidence.wrong, spans)
-    if named is not None:
-        start, length = named
-        which = f"the {length} that follow the first {start}" if start else f"the first {length}"
-        return Finding(f"Along {where}, {which} are wrong in {_of_yours(evidence)}; all others are right.", look)
-    first, (start_at, stop) = evidence.wrong[0], spans[0]
-    return Finding(
-        f"On “{first.label}”, indices {start_at} to {stop - 1} of {where} are wrong in {_of_yours(evidence)}, and no "
-        "others.",
-        look,
+    if len(inner) == len(spans):
+        size = held(evidence, partial(_stretch, index, None))
+        named = _named(evidence.wrong, inner)
+        if size and named is not None:
+            start, length = named
+            which = f"the {length} that follow the first {start}" if start else f"the first {length}"
+            return size, Finding(f"Along {where}, {which} are wrong in {yours}; all others are right.", look)
+    # behind the first index up to the end: `edge_finding` says that
+    ends = [sample.expected.shape[index] for sample in evidence.wrong]
+    is_rest = min(start for start, _ in spans) == 1 and max(stop for _, stop in spans) == max(ends)
+    if inner and len({start for start, _ in inner}) == 1 and not is_rest:
+        span = (inner[0][0], max(stop for _, stop in inner))
+        size = held_where_it_can_be(evidence, partial(_stretch, index, span))
+        if size:
+            return size, Finding(f"Along {where}, indices {span[0]} to {span[1] - 1} alone are wrong in {yours}.", look)
+    size = held(evidence, partial(_stretch, index, None)) if len(inner) == len(spans) and not is_rest else 0
+    if not size:
+        return None
+    (start_at, stop), label = inner[0], evidence.wrong[0].label
+    return size, Finding(
+        f"On “{label}”, indices {start_at} to {stop - 1} of {where} are wrong in {yours}, and no others.", look
     )
 
 
-def _span(sample: Sample, index: int) -> Span | None:
-    """From the first to behind the last wrong index of an axis; None where only one is wrong, or both ends are."""
+def _span(sample: Sample, index: int) -> Span:
+    """From the first to behind the last wrong index of an axis."""
     others = [i for i in range(sample.differs.dim()) if i != index]
     wrong = sample.differs.any(dim=others) if others else sample.differs
     where = wrong.nonzero()[:, 0]
-    start, stop = int(where[0]), int(where[-1]) + 1
-    return (start, stop) if stop - start > 1 and stop - start < sample.expected.shape[index] else None
+    return int(where[0]), int(where[-1]) + 1
 
 
-def _stretch(index: int, sample: Sample) -> Tensor | None:
-    span = _span(sample, index)
-    if span is None:
-        return None
+def _stretch(index: int, span: Span | None, sample: Sample) -> Tensor:
+    """The places of a stretch, the sample's own where none is given."""
+    start, stop = span or _span(sample, index)
     places = torch.zeros(sample.expected.shape, dtype=torch.bool)
-    places.narrow(index, span[0], span[1] - span[0]).fill_(True)
+    places.movedim(index, 0)[start:stop] = True
     return places
 
 
