@@ -31,7 +31,10 @@ def range_finding(evidence: Evidence) -> Finding | None:
 def _along(evidence: Evidence, index: int) -> tuple[int, Finding] | None:
     """How many places the stretch of one axis has, and what is said of it."""
     where, yours = axis(evidence.wrong[0].names, index), _of_yours(evidence)
-    spans = [_span(sample, index) for sample in evidence.wrong]
+    found = [_span(sample, index) for sample in evidence.wrong]
+    spans = [span for span in found if span is not None]
+    if len(spans) < len(found):
+        return None
     inner = [
         span
         for sample, span in zip(evidence.wrong, spans, strict=True)
@@ -47,9 +50,10 @@ def _along(evidence: Evidence, index: int) -> tuple[int, Finding] | None:
             return size, Finding(f"Along {where}, {which} are wrong in {yours}; all others are right.", look)
     # behind the first index up to the end: `edge_finding` says that
     ends = [sample.expected.shape[index] for sample in evidence.wrong]
-    is_rest = min(start for start, _ in spans) == 1 and max(stop for _, stop in spans) == max(ends)
-    if inner and len({start for start, _ in inner}) == 1 and not is_rest:
-        span = (inner[0][0], max(stop for _, stop in inner))
+    is_rest = min(spans)[0] == 1 and max(stop for _, stop in spans) == max(ends)
+    span = (min(start for start, _ in spans), max(stop for _, stop in spans))
+    is_one = all(each == (span[0], min(span[1], end)) for each, end in zip(spans, ends, strict=True))
+    if inner and is_one and not is_rest:
         size = held_where_it_can_be(evidence, partial(_stretch, index, span))
         if size:
             return size, Finding(f"Along {where}, indices {span[0]} to {span[1] - 1} alone are wrong in {yours}.", look)
@@ -62,17 +66,21 @@ def _along(evidence: Evidence, index: int) -> tuple[int, Finding] | None:
     )
 
 
-def _span(sample: Sample, index: int) -> Span:
-    """From the first to behind the last wrong index of an axis."""
+def _span(sample: Sample, index: int) -> Span | None:
+    """From the first to behind the last wrong index of an axis; None where one between them is right."""
     others = [i for i in range(sample.differs.dim()) if i != index]
     wrong = sample.differs.any(dim=others) if others else sample.differs
     where = wrong.nonzero()[:, 0]
-    return int(where[0]), int(where[-1]) + 1
+    start, stop = int(where[0]), int(where[-1]) + 1
+    return (start, stop) if len(where) == stop - start else None
 
 
-def _stretch(index: int, span: Span | None, sample: Sample) -> Tensor:
+def _stretch(index: int, span: Span | None, sample: Sample) -> Tensor | None:
     """The places of a stretch, the sample's own where none is given."""
-    start, stop = span or _span(sample, index)
+    known = span or _span(sample, index)
+    if known is None:
+        return None
+    start, stop = known
     places = torch.zeros(sample.expected.shape, dtype=torch.bool)
     places.movedim(index, 0)[start:stop] = True
     return places
