@@ -973,7 +973,7 @@ def each_module_for_itself(module, trainable_only=False):
 
 
 @count_parameters.misconception
-def children_alone(module, trainable_only=False):
+def own_parameters_left_out(module, trainable_only=False):
     """Yours counts what the module's children hold. Parameters that belong to the module itself, as a single layer's
     do, have no place in them."""
     found = {id(p): p for child in module.children() for p in child.parameters()}

@@ -1228,7 +1228,7 @@ class NoReluInTheClassifier(Network):
 
 @vgg.misconception
 class NoReluBehindTheFirst(Network):
-    """There is no ReLU between the first and the second of your linear layers: the two compute no more than one could."""
+    """There is no ReLU between your first and second linear layers: the two compute no more than one could."""
 
     def forward(self, x):
         one, _, drop, *rest = self.classifier
