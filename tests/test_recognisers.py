@@ -45,7 +45,7 @@ def test_a_count_is_off_by_a_term_in_the_exercises_names() -> None:
         return height * width * c_in * c_out * kernel**2, with_it
 
     assert report("bottleneck_cost", without_the_height).diagnosis == (
-        "Entry 1 of your result is the expected one plus c_in·c_mid·width minus c_in·c_mid·height·width, in every case."
+        "Entry 1 of your result is the expected one plus c_in·c_mid·width minus c_in·c_mid·height·width."
     )
 
 

@@ -18,6 +18,8 @@ FUNCTIONS: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
     ("the root of the expected one", "Is a square missing, or a root too many?", torch.sqrt),
     ("the logarithm of the expected one", "Is the logarithm taken once too often?", torch.log),
     ("the exponential of the expected one", "Is a logarithm missing, or an exponential too many?", torch.exp),
+    ("the sigmoid of the expected one", "Are scores asked for, or probabilities?", torch.sigmoid),
+    ("the tanh of the expected one", "What bounds the numbers at the end?", torch.tanh),
     ("1 minus the expected one", "Which of the two does your result count?", lambda e: 1 - e),
     ("the reciprocal of the expected one", "What is divided by what?", torch.reciprocal),
     ("the absolute value of the expected one", "Where does the sign get lost?", torch.abs),

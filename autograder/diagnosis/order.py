@@ -35,13 +35,13 @@ from autograder.diagnosis.numbers import (
     precision_finding,
     value_finding,
 )
-from autograder.diagnosis.parts import exchanged_parts_finding
+from autograder.diagnosis.parts import copied_part_finding, exchanged_parts_finding
 from autograder.diagnosis.places import all_but_finding, edge_finding, padding_finding, place_finding, triangle_finding
 from autograder.diagnosis.ranges import range_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
-from autograder.diagnosis.sums import softmax_finding, temperature_finding
+from autograder.diagnosis.sums import softmax_finding, temperature_finding, unshared_finding
 from autograder.diagnosis.varying import varying_factor_finding, varying_offset_finding
 
 Recogniser = Callable[[Evidence], Finding | None]
@@ -63,6 +63,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     shuffled_finding,
     number_finding,
     tuple_finding,
+    copied_part_finding,
     precision_finding,
     softmax_finding,
     temperature_finding,
@@ -83,6 +84,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     all_but_finding,
     range_finding,
     edge_finding,
+    unshared_finding,
     mode_finding,
     call_finding,
     circumstance_finding,
