@@ -56,7 +56,8 @@ def test_what_is_written_into_is_named_where_it_is_known() -> None:
         def forward(self, x: Tensor) -> Tensor:
             shortcut = self.downsample(x)
             shortcut += self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
-            return shortcut.relu()
+            result: Tensor = shortcut.relu()
+            return result
 
     assert report("BasicBlock", BasicBlock).diagnosis.startswith("Your code writes into ")
     assert report("BasicBlock", BasicBlock).diagnosis.endswith(", in place.")

@@ -49,7 +49,10 @@ def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
                 f"{evidence.your} is the expected one after a softmax along {where}.",
                 "Who takes the softmax: you, too?",
             )
-        given = [replace(sample, expected=sample.yours, yours=sample.expected) for sample in evidence.samples]
+        given = [
+            replace(sample, expected=_seen(sample), yours=sample.expected) if sample.comparable else sample
+            for sample in evidence.samples
+        ]
         if replace(evidence, samples=given).explained_by(partial(_softmax, index), least):
             return Finding(
                 f"A softmax along {where} would make the expected one of {_lower(evidence.your)}.",
@@ -58,9 +61,16 @@ def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
     return None
 
 
+def _seen(sample: Sample) -> Tensor:
+    """The candidate's numbers as scores: what is hidden, so that no share of it is expected, has none."""
+    hidden = sample.expected == 0
+    seen: Tensor = sample.yours.masked_fill(hidden, -torch.inf) if bool(hidden.any()) else sample.yours
+    return seen
+
+
 def _softmax(index: int, sample: Sample) -> Tensor:
     shares: Tensor = sample.expected.double().softmax(index)
-    return shares
+    return shares.nan_to_num(0.0)  # where everything is hidden
 
 
 def _lower(text: str) -> str:

@@ -41,7 +41,7 @@ from autograder.diagnosis.ranges import range_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
-from autograder.diagnosis.sums import softmax_finding, temperature_finding, unshared_finding
+from autograder.diagnosis.sums import softmax_finding, temperature_finding
 from autograder.diagnosis.varying import varying_factor_finding, varying_offset_finding
 
 Recogniser = Callable[[Evidence], Finding | None]
@@ -84,7 +84,6 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     all_but_finding,
     range_finding,
     edge_finding,
-    unshared_finding,
     mode_finding,
     call_finding,
     circumstance_finding,

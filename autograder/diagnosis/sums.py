@@ -15,7 +15,6 @@ from autograder.diagnosis.quantities import quantities
 
 CLOSE = {torch.float16: 2e-2, torch.bfloat16: 5e-2}
 LEAST = 4  # sums that are one
-LEAST_UNSHARED = 2  # cases
 LEAST_SHARES = 12  # shares that a factor of the scores explains
 
 
@@ -42,23 +41,6 @@ def softmax_finding(evidence: Evidence) -> Finding | None:
                     "`dim` names the axis along which the shares are shared out.",
                 )
     return None
-
-
-def unshared_finding(evidence: Evidence) -> Finding | None:
-    """Numbers that do not sum to one along the axis along which those expected do, on any wrong case."""
-    if not evidence.comparable or not evidence.alike or not all(s.yours.is_floating_point() for s in evidence.wrong):
-        return None
-    names = evidence.wrong[0].names
-    asked = [index for index in range(len(names)) if all(sums_to_one(s.expected, (index,)) for s in evidence.wrong)]
-    if len(asked) != 1 or len(evidence.wrong) < LEAST_UNSHARED:
-        return None
-    if any(sums_to_one(sample.yours, (asked[0],)) for sample in evidence.wrong):
-        return None
-    where = axis(names, asked[0])
-    return Finding(
-        f"{evidence.your} is expected to sum to one along {where}, and does not.",
-        "Which step makes shares of the scores, and what happens to them behind it?",
-    )
 
 
 def temperature_finding(evidence: Evidence) -> Finding | None:

@@ -39,7 +39,7 @@ def _explained(counted: Sequence[Counted], your: str) -> Finding | None:
         name = terms.get(tuple(sign * each for each in differences))
         if name:
             return Finding(f"{your} is too {word} by {name}.", look)
-    expected, yours = (tuple(each[i] for each in counted) for i in (1, 2))
+    expected, yours = tuple(e for _, e, _ in counted), tuple(y for _, _, y in counted)
     for values, name in terms.items():
         if len(set(values)) < LEAST or 0 in values:
             continue
