@@ -53,6 +53,23 @@ def copied_part_finding(evidence: Evidence) -> Finding | None:
     )
 
 
+def one_part_finding(evidence: Evidence) -> Finding | None:
+    """The parts of a tuple of tensors that are right on every case, where others are not."""
+    known = [(e, y) for e, y in _all_parts(evidence) if all(isinstance(part, Tensor) for part in e.values())]
+    if not known or any(list(e) != list(known[0][0]) or isinstance(next(iter(e)), str) for e, _ in known):
+        return None
+    right = [name for name in known[0][0] if all(_same(e[name], y[name]) for e, y in known)]
+    if not right or sum(informative(e[name]) for e, _ in known for name in right) < LEAST:
+        return None
+    wrong = [name for name in known[0][0] if name not in right]
+    texts = [f"part{'s' if len(each) > 1 else ''} {' and '.join(map(str, each))}" for each in (right, wrong)]
+    verbs = ["are" if len(each) > 1 else "is" for each in (right, wrong)]
+    return Finding(
+        f"{texts[0].capitalize()} of your result {verbs[0]} right in every case; {texts[1]} {verbs[1]} not.",
+        f"What comes between {texts[0]} and {texts[1]}?",
+    )
+
+
 def _all_parts(evidence: Evidence) -> list[tuple[dict[Any, Any], dict[Any, Any]]]:
     """Both sides of each result that has parts; none where one without them is wrong."""
     whole = [(expected, yours, _parts(expected, yours)) for expected, yours in _whole(evidence)]
