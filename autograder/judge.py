@@ -85,6 +85,8 @@ def _state_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str, 
 
 def _results_fault(key: ExerciseKey, expected: dict[str, Any], results: dict[str, Any]) -> Fault | None:
     for name in (name for name in expected if name not in STATE):
+        if name.startswith("attribute ") and name not in results:
+            continue
         wanted, came = expected[name], results.get(name)
         if name.startswith("gradient of ") and wanted is not None and came is None:
             headline = f"No gradient reaches {name.removeprefix('gradient of ')}."

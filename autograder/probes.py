@@ -87,7 +87,8 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
                 built.to(step["dtype"])
             case "ask":
                 for name in step["names"]:
-                    yield f"attribute {name}", getattr(candidate, name, None)
+                    if hasattr(candidate, name):  # whoever needs it says that it is missing
+                        yield f"attribute {name}", getattr(candidate, name)
             case _:
                 number += 1
                 step = {**step, "positional": [_on(device, value) for value in step["positional"]]}

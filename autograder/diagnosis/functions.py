@@ -64,7 +64,9 @@ def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
 def _seen(sample: Sample) -> Tensor:
     """The candidate's numbers as scores: what is hidden, so that no share of it is expected, has none."""
     hidden = sample.expected == 0
-    seen: Tensor = sample.yours.masked_fill(hidden, -torch.inf) if bool(hidden.any()) else sample.yours
+    # where one place is left of each row, any score would make it one
+    tells = bool(hidden.any()) and bool((~hidden & (sample.expected != 1)).any())
+    seen: Tensor = sample.yours.masked_fill(hidden, -torch.inf) if tells else sample.yours
     return seen
 
 
