@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from autograder.notebook import Cell
 
 LARGEST_MESSAGE = 256 * 2**20  # bytes
-MORE = b"contrasts"  # said to a child whose answers are wrong, so that it tries what tells more of them
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,14 @@ class Child(Protocol):
 
 Launch = Callable[[Sequence[bytes]], Child]
 Doubts = Callable[[str, "Answers"], bool]
+Packed = tuple[bytes, bytes]
+
+
+def packed(question: Question) -> Packed:
+    """A question as bytes, and apart from it its contrasts, which only a wrong answer is given."""
+    from autograder.values import pack
+
+    return pack(vars(replace(question, contrasts=[]))), pack(question.contrasts) if question.contrasts else b""
 
 
 def start_server() -> None:
@@ -72,18 +79,18 @@ def run_notebook(
     limits: Limits | None = None,
     launch: Launch | None = None,
     doubts: Doubts = lambda name, answers: True,
-    packed: Mapping[str, bytes] | None = None,
+    known: Mapping[str, Packed] | None = None,
 ) -> dict[str, Answers]:
     """Answers by exercise name. Never raises for what a notebook does.
 
     `launch` starts a process that is given a task as messages; without it, one is forked here that runs beside the
     notebook. `doubts` says of an exercise's answers whether they are wrong, so that contrasts are worth trying.
-    `packed` holds questions that are bytes already.
+    `known` holds the questions that are packed already.
     """
     if launch is None:
         start_server()
         launch = lambda work: _Forked(work, path.parent)  # noqa: E731
-    gathering = _Gathering(launch, list(cells), list(questions), limits or Limits(), doubts, packed or {})
+    gathering = _Gathering(launch, list(cells), list(questions), limits or Limits(), doubts, known or {})
     while gathering.unanswered():
         gathering.run_child()
     return gathering.finished()
@@ -99,14 +106,14 @@ class _Gathering:
         questions: list[Question],
         limits: Limits,
         doubts: Doubts,
-        packed: Mapping[str, bytes],
+        known: Mapping[str, Packed],
     ) -> None:
         self.launch = launch
         self.cells = cells
         self.questions = {question.name: question for question in questions}
         self.limits = limits
         self.doubts = doubts
-        self.packed = packed
+        self.packed = {name: known.get(name) or packed(question) for name, question in self.questions.items()}
         self.answers: dict[str, Answers] = {}
         self.partial: dict[str, list[Answer]] = {}
         self.problems: dict[int, str] = {}  # of cells that failed
@@ -121,9 +128,8 @@ class _Gathering:
 
         cells = [vars(cell) for cell in self.cells if cell.number not in self.fatal]
         seconds = {"cell_seconds": self.limits.cell, "case_seconds": self.limits.case}
-        questions = self.unanswered()
-        task = pack({"cells": cells, "questions": len(questions), **seconds})
-        child = self.launch([task, *(self.packed.get(each.name) or pack(vars(each)) for each in questions)])
+        questions = [self.packed[question.name][0] for question in self.unanswered()]
+        child = self.launch([pack({"cells": cells, "questions": len(questions), **seconds}), *questions])
         at, ending = self._listen(child)
         ended = child.end()
         if ending:
@@ -165,8 +171,8 @@ class _Gathering:
             case {"kind": "answers", "exercise": name, "answers": answers}:
                 cases = [] if answers["problem"] else self.partial[name]
                 self.answers[name] = Answers(**{**answers, "cases": cases})
-                if self.questions[name].contrasts and not answers["problem"]:
-                    child.send(MORE if self.doubts(name, self.answers[name]) else b"")
+                if not answers["problem"]:
+                    child.send(self.packed[name][1] if self.doubts(name, self.answers[name]) else b"")
             case {"kind": "contrasts", "exercise": name, "contrasts": tried}:
                 self.answers[name] = replace(self.answers[name], contrasts=tried)
         return None

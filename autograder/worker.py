@@ -7,7 +7,7 @@ The messages are dicts with a `kind`:
     try, exercise           before its first case
     answer, exercise        the `answer` on one case after the other
     answers, exercise       at its end: `answers` without their cases, which are known
-    contrasts, exercise     the `contrasts`, where the parent said that they are wanted
+    contrasts, exercise     what became of the `contrasts` that the parent sent thereupon
     done
 """
 
@@ -27,7 +27,6 @@ from traitlets.config import Config
 import autograder.jupyter  # noqa: F401  the notebooks import it: loaded once, before the processes part
 from autograder.answers import Answers, Question, answer_each, as_data, conclude, contrasts, unusable
 from autograder.quiet import quiet
-from autograder.runner import MORE
 from autograder.values import pack, unpack
 from autograder.watch import Capped, OutOfTime, time_limit
 
@@ -127,10 +126,11 @@ def _answer(connection: Connection, namespace: dict[str, Any], question: Questio
     for answer in answer_each(candidate, question, seconds):
         found.append(answer)
         _send(connection, kind="answer", exercise=question.name, answer=vars(answer))
-    answers = conclude(candidate, replace(question, contrasts=[]), found, seconds)
+    answers = conclude(candidate, question, found, seconds)
     _send(connection, kind="answers", exercise=question.name, answers=as_data(replace(answers, cases=[])))
-    if question.contrasts and connection.recv_bytes() == MORE:
-        tried = contrasts(candidate, question, found, seconds)
+    more = connection.recv_bytes()
+    if more:
+        tried = contrasts(candidate, replace(question, contrasts=unpack(more)), found, seconds)
         _send(connection, kind="contrasts", exercise=question.name, contrasts=tried)
 
 

@@ -29,6 +29,7 @@ from autograder.grading.restore import Released, ReleasedCell
 from autograder.key import PUBLIC_SEED, ExerciseKey, Key, make_key
 from autograder.keyfile import read_key, to_bytes
 from autograder.places import key_path
+from autograder.runner import Packed, packed
 from autograder.values import pack
 
 ENGINE = Path(__file__).parent.parent
@@ -50,9 +51,9 @@ class Asked:
     origin: str
 
     @functools.cached_property
-    def question(self) -> bytes:
+    def question(self) -> Packed:
         """What a submission is asked, packed once for the whole class."""
-        return pack(vars(self.key.question))
+        return packed(self.key.question)
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ def _reach(task: Task) -> Verdict:
         return found[name].status == "failed"
 
     questions = [asked.key.question for asked in exercises.values()]
-    packed = {name: asked.question for name, asked in exercises.items()}
-    given = run_notebook(Path(), cells, questions, task.limits, launch, doubts, packed)
+    known = {name: asked.question for name, asked in exercises.items()}
+    given = run_notebook(Path(), cells, questions, task.limits, launch, doubts, known)
     written = [
         content.decode(errors="ignore") for name, content in task.submission.files.items() if name.endswith(".py")
     ]
