@@ -256,3 +256,115 @@ def masked_cross_entropy(
 
 # %%
 check(masked_cross_entropy)
+
+# %% [markdown]
+# ## Your functions at work
+#
+# Python carries its own reference manual. The cell below takes a few hundred sentences from it, on text, on classes and
+# on statements, and trains a small model on *your* functions to tell which of the three a sentence is about. Each word
+# looks at the others through your softmax and votes, your loss teaches every word its sentence's subject, and the
+# sentence's answer is your mean of the votes.
+#
+# It does so twice: once under your mask, and once with a mask that takes everything for real. Both learn from batches
+# of about equally long sentences. Then one sentence is watched while padding is added, on its right and on its left. It
+# takes a few seconds. What do you expect of the model that cannot tell padding from words?
+
+# %%
+# demonstration: the learner's own functions read sentences of unequal length, with and without their mask
+if ready(pad_batch, padding_mask, position_ids, masked_mean, masked_softmax, masked_cross_entropy):
+    import random
+    import re
+    from collections import Counter
+    from pydoc_data.topics import topics
+
+    import matplotlib.pyplot as plt
+    from torch import nn
+
+    torch.set_num_threads(1)  # a model this small gains nothing from more
+    subjects = {
+        "text": ["formatstrings", "string-methods", "strings"],
+        "classes": ["specialnames", "customization", "attribute-access", "class", "typesmethods"],
+        "statements": ["compound", "assignment", "import", "try", "with", "for", "raise", "execmodel"],
+    }
+
+    def sentences_of(chapter: str) -> set[str]:
+        """A chapter's plain sentences, without marks, in lower case."""
+        paragraphs = re.split(r"\n\s*\n", re.sub(r"[*`\"]", "", topics.get(chapter, "")))
+        sentences = (part for text in paragraphs for part in re.split(r"(?<=[a-z)])\.\s+", " ".join(text.split())))
+        plain = (sentence for sentence in sentences if re.fullmatch(r"[A-Z][a-z]+ [a-z][\w ,()'-]+\.?", sentence))
+        return {" ".join(re.findall(r"\w+", sentence.lower())) for sentence in plain}
+
+    chapters = [sorted(set().union(*map(sentences_of, names))) for names in subjects.values()]
+    texts = [(text, subject) for subject, found in enumerate(chapters) for text in found if len(text.split()) > 3]
+    random.Random(0).shuffle(texts)
+    counts = Counter(word for text, _ in texts for word in text.split())
+    words = ["·", "?", *sorted(word for word, count in counts.items() if count > 1)]
+    numbers = {word: number for number, word in enumerate(words)}
+    ids = [torch.tensor([numbers.get(word, 1) for word in text.split()]) for text, _ in texts]
+    labels, new = torch.tensor([subject for _, subject in texts]), 150
+    by_length = sorted(range(new, len(ids)), key=lambda i: len(ids[i]))
+
+    class Reader(nn.Module):
+        """Each word looks at the others and votes; the mean of the votes is the answer."""
+
+        def __init__(self, masked: bool, width: int = 32) -> None:
+            super().__init__()
+            self.word, self.place, self.masked = nn.Embedding(len(words), width), nn.Embedding(400, width), masked
+            self.look, self.vote = nn.Linear(width, width, bias=False), nn.Linear(width, len(subjects))
+
+        def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+            mask = padding_mask(tokens, 0)
+            mask = mask if self.masked else torch.ones_like(mask)
+            x = self.word(tokens) + 0.3 * self.place(position_ids(mask[:, 0, 0]))
+            scores = self.look(x) @ x.transpose(1, 2) / x.shape[2] ** 0.5
+            votes = self.vote(x + masked_softmax(scores, mask[:, 0]) @ x)
+            return masked_mean(votes, mask[:, 0, 0]), votes
+
+    def train(masked: bool) -> Reader:
+        """A reader after 250 batches, each of sentences that are about equally long."""
+        torch.manual_seed(0)
+        model = Reader(masked)
+        optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+        for _ in range(250):
+            start = int(torch.randint(len(by_length) - 31, ()))
+            rows = by_length[start : start + 32]
+            tokens = pad_batch([ids[i] for i in rows], pad_id=0)
+            targets = labels[rows][:, None].expand(tokens.shape)
+            if masked:
+                targets = targets.masked_fill(tokens == 0, -100)
+            loss = masked_cross_entropy(model(tokens)[1], targets, pad_id=-100)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return model.requires_grad_(False)
+
+    readers = {"with your mask": train(masked=True), "without a mask": train(masked=False)}
+    print(f"{len(texts)} sentences of {min(map(len, ids))} to {max(map(len, ids))} words; {new} of them are kept aside")
+    together, alone = pad_batch(ids[:new], pad_id=0), {}
+    for name, reader in readers.items():
+        alone[name] = torch.cat([reader(each[None])[0] for each in ids[:new]])
+        print(f"{name}: {(alone[name].argmax(dim=1) == labels[:new]).float().mean():.0%} right where each comes alone")
+        for more in (0, 50, 300):
+            answers = reader(F.pad(together, (0, more)))[0].argmax(dim=1)
+            changed = int((answers != alone[name].argmax(dim=1)).sum())
+            print(f"    all in one batch, {more:3} places more: {changed} of {new} answers have changed")
+
+    steps = [0, 1, 2, 5, 10, 20, 50, 100, 300]
+    far = readers["without a mask"](F.pad(together, (0, 300)))[0]
+    before, after = (
+        answers.softmax(dim=1)[torch.arange(new), labels[:new]] for answers in (alone["without a mask"], far)
+    )
+    watched = int((before - after).argmax())
+    print(f"\nthe sentence that loses most, on {list(subjects)[labels[watched]]}: {texts[watched][0]}")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True, facecolor="white")
+    for axis, side in zip(axes, ("right", "left"), strict=True):
+        for (name, reader), colour, marker in zip(readers.items(), ("#0072B2", "#D55E00"), "so", strict=True):
+            rows = [F.pad(ids[watched], (0, more) if side == "right" else (more, 0)) for more in steps]
+            chances = [reader(row[None])[0].softmax(dim=1)[0, labels[watched]].item() for row in rows]
+            axis.plot(steps, chances, color=colour, marker=marker, label=name)
+        axis.set(xscale="symlog", xlabel=f"places of padding on the {side}", ylim=(-0.05, 1.05))
+        axis.set_xticks([0, 1, 10, 100], ["0", "1", "10", "100"])
+    axes[0].set_ylabel("trust in the right subject")
+    axes[1].legend(frameon=False)
+    figure.tight_layout()
+    plt.show()
