@@ -1081,10 +1081,12 @@ def _(draw):
 
 @masked_softmax.case("real scores that are large, too", probe="gradients")
 def _(draw):
-    mask = some_of_each(draw, 4, 6)
-    level = torch.tensor([[-29_000.0], [draw.integer(-20_000, -15_000)], [29_000.0], [200.0]])
-    steps = torch.stack([draw.permutation(6) for _ in range(4)]) * torch.tensor([[50.0], [50.0], [50.0], [0.5]])
-    return {"scores": anything(draw, level + steps, mask), "mask": mask}  # far apart: no rounding of 29000 shows
+    mask = some_of_each(draw, 5, 6)
+    mask[4] = torch.arange(6) == draw.integer(1, 4)
+    level = torch.tensor([[-30_000.0], [draw.integer(-20_000, -15_000)], [29_000.0], [200.0], [-30_000.0]])
+    apart = torch.tensor([[50.0], [50.0], [50.0], [0.5], [0.0]])  # far, so that no rounding of 30000 shows
+    steps = torch.stack([draw.permutation(6) for _ in range(5)]) * apart
+    return {"scores": anything(draw, level + steps, mask), "mask": mask}
 
 
 @masked_softmax.case("one mask for all rows", probe="gradients")
