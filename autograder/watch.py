@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dis
 import functools
 import io
 import signal
@@ -163,8 +164,7 @@ def names_used(candidate: Any) -> set[str]:
             continue
         seen.add(code)
         waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-        tuples = (constant for constant in code.co_consts if isinstance(constant, tuple))
-        found |= {text for texts in tuples for text in texts if isinstance(text, str)}  # keywords of calls lie there
+        found |= set(_keywords(code))
         for name in code.co_names:
             value = (namespace or {}).get(name)
             own = [inner for inner in _code_of(value) if namespace_of(value) is namespace]
@@ -185,6 +185,18 @@ def aliases(name: str) -> frozenset[str]:
     for space in ("special_", "linalg_", "fft_"):
         plain = plain.removeprefix(space)
     return frozenset({name, plain if plain.startswith("_") else plain.rstrip("_")})
+
+
+def _keywords(code: CodeType) -> Iterator[str]:
+    """The names of keyword arguments in a code's calls. They lie in a tuple among its constants, as a learner's own
+    texts may, and only the instructions tell which is which."""
+    before = None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "KW_NAMES":
+            yield from code.co_consts[instruction.arg or 0]
+        elif instruction.opname in ("CALL_KW", "CALL_FUNCTION_KW") and before is not None:
+            yield from before.argval
+        before = instruction
 
 
 def _code_of(value: Any) -> Iterator[CodeType]:

@@ -32,7 +32,7 @@ from autograder.values import Foreign
 SEEDS = range(1, 21)
 MISSED = 10  # of a hundred wrong answers at most are not named
 OTHERWISE = 2  # and at most are told something else
-CORPORA = ["01_shapes", "02_broadcasting", "05_modules", "10_convolution", "21_attention", "22_masks", "toys"]
+CORPORA = ["01_shapes", "02_broadcasting", "05_modules", "10_convolution", "18_padding", "21_attention", "22_masks", "toys"]
 
 
 @functools.cache

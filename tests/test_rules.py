@@ -122,7 +122,11 @@ def test_a_keyword_argument_is_a_name_that_is_used() -> None:
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(logits, targets, ignore_index=7)
 
+    def listed() -> tuple[str, str]:
+        return ("ignore_index", "reduction")
+
     assert "ignore_index" in names_used(loss)
+    assert "ignore_index" not in names_used(listed)
     assert "ignore_index" not in names_used(test_each_forbidden_function_has_its_own_name)
 
 
