@@ -271,6 +271,15 @@ def view_alone(x, heads):
 
 
 @split_exercise.misconception
+def view_and_no_more(x, heads):
+    """Your shape is right and its numbers are scrambled: a view with the heads in front of seq gives head 0 the first
+    *positions*, whole, in place of the first channels of every position. (And where x is a view itself, it is an
+    error.) Look where the numbers of one position went."""
+    batch, seq, d_model = x.shape
+    return x.view(batch, heads, seq, d_model // heads)
+
+
+@split_exercise.misconception
 def heads_behind_the_positions(x, heads):
     """Yours has cut the channels into heads and left the heads behind seq. Attention works on the last two axes: those
     have to be seq and d_head."""
@@ -442,6 +451,14 @@ def reshaped_alone(x):
     places first."""
     batch, heads, seq, d_head = x.shape
     return x.reshape(batch, seq, heads * d_head)
+
+
+@merge_exercise.misconception
+def view_after_the_transpose(x):
+    """The axes are the right ones, and view fails behind a transpose: that leaves the numbers where they are, and in
+    their old order no view can read two axes as one. What copies where it has to?"""
+    batch, heads, seq, d_head = x.shape
+    return x.transpose(1, 2).view(batch, seq, heads * d_head)
 
 
 @merge_exercise.misconception
@@ -621,9 +638,9 @@ def _(draw):
 @attend_exercise.case("inputs and a mask that are views")
 def _(draw):
     return {
-        "q": draw.normal(6, 3, 2).permute(2, 1, 0),
-        "k": draw.normal(2, 10, 6)[:, ::2],
-        "v": draw.normal(2, 6, 5).transpose(1, 2),
+        "q": draw.normal(4, 3, 6)[::2],
+        "k": draw.normal(1, 5, 6).expand(2, 5, 6),
+        "v": draw.normal(5, 5, 6)[1::3],
         "heads": 2,
         "mask": some_of_each(draw, 2, 1, 3, 5).transpose(0, 3).contiguous().transpose(0, 3),
     }
