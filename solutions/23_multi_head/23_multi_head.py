@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from autograder import check, hint, ready
+from autograder import check, hint, own, ready
 
 # %% [markdown]
 # ## Given: attention, from 21_attention
@@ -286,5 +286,106 @@ class MultiHeadAttention(nn.Module):
 # %%
 check(MultiHeadAttention)
 
+# %% [markdown]
+# ## Your heads at work
+#
+# The cell below lets two small models read the documentation that comes with every Python, character by character, and
+# guess which one comes next. Each has one layer of *your* MultiHeadAttention under a causal mask, one with a single
+# head, the other with four. They have the same number of parameters. If your notebook of 21_attention is right, your
+# heads use *your* `attention` from there, wherever your code calls `attention`; a line says which one is in use. It
+# takes about twenty seconds, and then shows how many characters back each head looks.
+#
+# Which of the two guesses better, and why? How far back do you expect the heads to look?
+
 # %%
-# demonstration: to be written
+# demonstration: the learner's own heads read Python's documentation
+if ready(split_heads, merge_heads, attend_in_heads, MultiHeadAttention):
+    import re
+    from pydoc_data import topics
+    from unittest import mock
+
+    import matplotlib.pyplot as plt
+
+    torch.set_num_threads(1)  # models this small gain nothing from more
+    earlier_attention = own(attention, "21_attention")
+
+    def attention_for_heads(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The attention of lesson 21 takes three axes: batch and heads are folded into one, and unfolded afterwards."""
+        front, folded = q.shape[:-2], [x.flatten(0, -3) for x in (q, k, v)]
+        if mask is not None:
+            mask = mask.expand(*front, q.shape[-2], k.shape[-2]).flatten(0, -3)
+        output, weights = earlier_attention(*folded, mask)
+        return output.unflatten(0, front), weights.unflatten(0, front)
+
+    text = re.sub(r"[^a-z ,.()'-]", "", " ".join(" ".join(topics.topics.values()).split()).lower())
+    characters, context, width = sorted(set(text)), 24, 64
+    data = torch.tensor([characters.index(character) for character in text])
+    held_out, data = data[-10_000:].view(-1, context + 1), data[:-10_000]
+    causal = torch.ones(1, 1, context, context, dtype=torch.bool).tril()
+    print(
+        f"{len(data):,} characters to read, {len(characters)} different ones; {held_out.numel():,} more to be tested on"
+    )
+
+    class Reader(nn.Module):
+        """One layer of attention, and at each position a score for every character that may come next."""
+
+        def __init__(self, heads: int) -> None:
+            super().__init__()
+            self.token, self.place = nn.Embedding(len(characters), width), nn.Embedding(context, width)
+            self.attention = MultiHeadAttention(width, heads)
+            self.guess = nn.Sequential(nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, len(characters)))
+
+        def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+            x = self.token(ids) + self.place.weight
+            seen, weights = self.attention(x, x, x, causal)
+            return self.guess(x + seen), weights
+
+    def loss_of(model: nn.Module, windows: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(model(windows[:, :-1])[0].flatten(0, 1), windows[:, 1:].flatten())
+
+    readers, losses = {}, {}
+    with mock.patch.dict(globals(), attention=attention_for_heads):
+        for heads in (1, 4):
+            torch.manual_seed(0)
+            reader = readers[heads] = Reader(heads)
+            optimizer = torch.optim.Adam(reader.parameters(), lr=3e-3)
+            losses[heads] = []
+            for step in range(501):
+                if step % 50 == 0:
+                    with torch.no_grad():
+                        losses[heads].append(loss_of(reader, held_out).item())
+                starts = torch.randint(len(data) - context, (64, 1))
+                loss = loss_of(reader, data[starts + torch.arange(context + 1)])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            count, last = sum(p.numel() for p in reader.parameters()), losses[heads][-1]
+            print(f"heads: {heads}   {count:,} parameters   loss on what it never saw: {last:.3f}")
+        with torch.no_grad():
+            found = {heads: reader(held_out[:, :-1])[1].mean(dim=0) for heads, reader in readers.items()}
+            phrase = "the statement is called."[:context]
+            ids = torch.tensor([[characters.index(character) for character in phrase]])
+            maps = readers[4](ids)[1][0]
+
+    # the mean weight of what lies 0, 1, 2, ... characters back, where so many are there to be seen
+    every_head = torch.cat([found[1], found[4]])
+    back = torch.stack([every_head.diagonal(-steps, 1, 2)[:, -12:].mean(dim=1) for steps in range(8)], dim=1)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 2.8), facecolor="white")
+    for heads, colour in ((1, "#D55E00"), (4, "#0072B2")):
+        axes[0].plot(range(0, 501, 50), losses[heads], color=colour, label=f"heads: {heads}")
+    axes[0].set(xlabel="step", ylabel="loss on held-out text")
+    axes[0].legend(frameon=False)
+    axes[1].imshow(back, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes[1].set_yticks(range(5), ["the single head", *(f"head {head} of 4" for head in range(4))])
+    axes[1].set(xlabel="characters back", title="mean weight")
+    figure.tight_layout()
+    plt.show()
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3.4), facecolor="white")
+    for head, axis in enumerate(axes):
+        axis.imshow(maps[head], cmap="Blues", vmin=0, vmax=1)
+        axis.set_title(f"head {head} of 4")
+        axis.set_xticks(range(context), phrase, fontsize=7)
+        axis.set_yticks(range(context), phrase, fontsize=7)
+    figure.supxlabel("src: the character that is looked at", fontsize=9)
+    figure.tight_layout()
+    plt.show()
