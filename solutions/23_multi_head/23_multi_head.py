@@ -344,7 +344,7 @@ if ready(split_heads, merge_heads, attend_in_heads, MultiHeadAttention):
         return nn.functional.cross_entropy(model(windows[:, :-1])[0].flatten(0, 1), windows[:, 1:].flatten())
 
     readers, losses = {}, {}
-    with mock.patch.dict(globals(), attention=attention_for_heads):
+    with mock.patch("__main__.attention", attention_for_heads):  # and back again: the exercises above stay as they are
         for heads in (1, 4):
             torch.manual_seed(0)
             reader = readers[heads] = Reader(heads)
