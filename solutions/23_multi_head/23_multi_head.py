@@ -185,9 +185,8 @@ def attend_in_heads(
     nn.MultiheadAttention, here and in exercise 6.
     """
     ### BEGIN SOLUTION
-    q, k, v = split_heads(q, heads), split_heads(k, heads), split_heads(v, heads)
-    output, weights = attention(q, k, v, mask)
-    return merge_heads(output), weights
+    attended = attention(split_heads(q, heads), split_heads(k, heads), split_heads(v, heads), mask)
+    return merge_heads(attended[0]), attended[1]
     ### END SOLUTION
 
 
@@ -258,10 +257,10 @@ class MultiHeadAttention(nn.Module):
         if d_model % heads != 0:
             raise ValueError(f"{heads} heads cannot share {d_model} channels evenly")
         self.heads = heads
-        self.W_q = nn.Linear(d_model, d_model)
-        self.W_k = nn.Linear(d_model, d_model)
-        self.W_v = nn.Linear(d_model, d_model)
-        self.W_o = nn.Linear(d_model, d_model)
+        self.W_q = nn.Linear(d_model, d_model, bias=True)
+        self.W_k = nn.Linear(d_model, d_model, bias=True)
+        self.W_v = nn.Linear(d_model, d_model, bias=True)
+        self.W_o = nn.Linear(d_model, d_model, bias=True)
         ### END SOLUTION
 
     def forward(
@@ -386,6 +385,7 @@ if ready(split_heads, merge_heads, attend_in_heads, MultiHeadAttention):
         axis.set_title(f"head {head} of 4")
         axis.set_xticks(range(context), phrase, fontsize=7)
         axis.set_yticks(range(context), phrase, fontsize=7)
+    axes[0].set_ylabel("tgt: the character that looks")
     figure.supxlabel("src: the character that is looked at", fontsize=9)
     figure.tight_layout()
     plt.show()
