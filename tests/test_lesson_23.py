@@ -78,8 +78,8 @@ def test_attention_in_heads_and_its_gradients_are_torchs_own(
     q, k, v = inputs(batch, tgt, src, heads * d_head)
     mask = each_sees_something(batch, tgt, src) if masked else None
     output, weights = MODULE.attend_in_heads(q, k, v, heads, mask)
-    cut = [x.unflatten(-1, (heads, d_head)).transpose(1, 2) for x in (q, k, v)]
-    expected = F.scaled_dot_product_attention(*cut, attn_mask=mask).transpose(1, 2).flatten(2)
+    cut_q, cut_k, cut_v = (x.reshape(batch, -1, heads, d_head).transpose(1, 2) for x in (q, k, v))
+    expected = F.scaled_dot_product_attention(cut_q, cut_k, cut_v, attn_mask=mask).transpose(1, 2).flatten(2)
     assert torch.allclose(output, expected)
     assert torch.allclose(weights.sum(dim=-1), torch.ones(batch, heads, tgt, dtype=torch.float64))
     upstream = torch.randn_like(output)
@@ -315,8 +315,8 @@ def test_costs_are_those_of_a_real_run(sizes: tuple[int, int, int, int, int]) ->
 def test_torchs_attention_is_no_answer() -> None:
     def attend_in_heads(q: Tensor, k: Tensor, v: Tensor, heads: int, mask: Tensor | None = None) -> Any:
         _, weights = MODULE.attend_in_heads(q, k, v, heads, mask)
-        cut = [MODULE.split_heads(x, heads) for x in (q, k, v)]
-        return MODULE.merge_heads(F.scaled_dot_product_attention(*cut, attn_mask=mask)), weights
+        q, k, v = (MODULE.split_heads(x, heads) for x in (q, k, v))
+        return MODULE.merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)), weights
 
     report = report_on(LESSON, exercise("attend_in_heads"), attend_in_heads)
     assert "Your code uses `scaled_dot_product_attention`, which this exercise forbids." in text.render(report)
@@ -324,7 +324,7 @@ def test_torchs_attention_is_no_answer() -> None:
 
 def test_a_loop_over_the_positions_is_seen_and_one_over_the_heads_is_not() -> None:
     def over_positions(x: Tensor, heads: int) -> Tensor:
-        return torch.stack([x[:, t].unflatten(-1, (heads, -1)) for t in range(x.shape[1])], dim=2)
+        return torch.stack([x[:, t].reshape(len(x), heads, -1) for t in range(x.shape[1])], dim=2)
 
     def over_heads(x: Tensor, heads: int) -> Tensor:
         width = x.shape[-1] // heads
