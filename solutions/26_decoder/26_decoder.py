@@ -10,8 +10,8 @@
 # fill your weights by name, the same as the reference's, and compare what comes out. How they begin is free, other than
 # zeros.
 #
-# Run `check(...)` below an exercise to see what is right and what is not; `hint(...)`, as in `hint(GPT)`, gives the next
-# of its hints. The explanation is [the lesson 26_decoder](../../lessons/26_decoder.ipynb).
+# Run `check(...)` below an exercise to see what is right and what is not; `hint(...)`, as in `hint(GPT)`, gives the
+# next of its hints. The explanation is [the lesson 26_decoder](../../lessons/26_decoder.ipynb).
 
 # %%
 import torch
@@ -194,8 +194,8 @@ check(FeedForward)
 class DecoderBlock(nn.Module):
     """x + attention(norm1(x)), and then x + feed_forward(norm2(x)), of the x that is there by then.
 
-    Submodules: `norm1` and `norm2`, each an nn.LayerNorm over d_model numbers with its default arguments; `attention`, a
-    MultiHeadAttention(d_model, heads) as given above; `feed_forward`, your FeedForward(d_model, d_ff). There are no
+    Submodules: `norm1` and `norm2`, each an nn.LayerNorm over d_model numbers with its default arguments; `attention`,
+    a MultiHeadAttention(d_model, heads) as given above; `feed_forward`, your FeedForward(d_model, d_ff). There are no
     other parameters, and no dropout. Queries, keys and values are all made of the same norm1(x).
 
     Example: DecoderBlock(d_model=6, heads=3, d_ff=24) makes (2, 5, 6) of (2, 5, 6), and has 510 parameters.
@@ -241,9 +241,9 @@ check(DecoderBlock)
 class GPT(nn.Module):
     """From tokens to logits: at each position a score for each token of the vocabulary, to come next.
 
-    Submodules: `token_embedding`, an nn.Embedding of `vocab` rows, and `position_embedding`, one of `context` rows, both
-    d_model wide; `blocks`, an nn.ModuleList of `depth` of your DecoderBlock, with d_ff = 4 · d_model; `final_norm`, an
-    nn.LayerNorm over d_model numbers with its default arguments. There are no other parameters, and no dropout. How the
+    Submodules: `token_embedding`, an nn.Embedding of `vocab` rows, and `position_embedding`, one of `context` rows,
+    both d_model wide; `blocks`, an nn.ModuleList of `depth` of your DecoderBlock, with d_ff = 4 · d_model; `final_norm`,
+    an nn.LayerNorm over d_model numbers with its default arguments. There are no other parameters, and no dropout. How the
     weights begin is free; GPT-2 draws both embeddings with a standard deviation of 0.02, which keeps the first logits
     small.
 
@@ -401,8 +401,8 @@ def generate(
 ) -> Int[Tensor, "batch longer"]:
     """The tokens given, and behind them `steps` ≥ 0 more, one after the other, for each row.
 
-    `model` is built like a GPT: model(tokens) gives logits of shape (batch, seq, vocab), and model.context says how many
-    tokens it takes at most. All tokens are real: there is no mask. At each step
+    `model` is built like a GPT: model(tokens) gives logits of shape (batch, seq, vocab), and model.context says how
+    many tokens it takes at most. All tokens are real: there is no mask. At each step
 
     - the model sees what is there so far, of which the last `context` tokens where that is more, and the logits at the
       last position count;
@@ -493,8 +493,8 @@ check(KeyValueCache)
 # %% [markdown]
 # ## 8. A GPT that remembers
 #
-# *Thirty minutes.* The same model, with the same parameters: but it is given new tokens alone, as many as there are, and
-# has a cache for each block that knows the rest. Whatever portions a text comes in, the logits have to be those that
+# *Thirty minutes.* The same model, with the same parameters: but it is given new tokens alone, as many as there are,
+# and has a cache for each block that knows the rest. Whatever portions a text comes in, the logits have to be those that
 # your GPT gives when it reads the text as a whole.
 
 
