@@ -242,10 +242,10 @@ class GPT(nn.Module):
     """From tokens to logits: at each position a score for each token of the vocabulary, to come next.
 
     Submodules: `token_embedding`, an nn.Embedding of `vocab` rows, and `position_embedding`, one of `context` rows,
-    both d_model wide; `blocks`, an nn.ModuleList of `depth` of your DecoderBlock, with d_ff = 4 · d_model; `final_norm`,
-    an nn.LayerNorm over d_model numbers with its default arguments. There are no other parameters, and no dropout. How the
-    weights begin is free; GPT-2 draws both embeddings with a standard deviation of 0.02, which keeps the first logits
-    small.
+    both d_model wide; `blocks`, an nn.ModuleList of `depth` of your DecoderBlock, with d_ff = 4 · d_model;
+    `final_norm`, an nn.LayerNorm over d_model numbers with its default arguments. There are no other parameters, and no
+    dropout. How the weights begin is free; GPT-2 draws both embeddings with a standard deviation of 0.02, which keeps
+    the first logits small.
 
     Example: GPT(vocab=11, context=9, d_model=6, heads=3, depth=2) has 1,152 parameters, and makes (2, 5, 11) of (2, 5).
     """
@@ -494,8 +494,8 @@ check(KeyValueCache)
 # ## 8. A GPT that remembers
 #
 # *Thirty minutes.* The same model, with the same parameters: but it is given new tokens alone, as many as there are,
-# and has a cache for each block that knows the rest. Whatever portions a text comes in, the logits have to be those that
-# your GPT gives when it reads the text as a whole.
+# and has a cache for each block that knows the rest. Whatever portions a text comes in, the logits have to be those
+# that your GPT gives when it reads the text as a whole.
 
 
 # %%
