@@ -160,7 +160,7 @@ def _is_floating(value: Any) -> bool:
 
 def inputs_of(names: Names, arguments: dict[str, Any]) -> dict[str, Any]:
     """The values that a candidate is called with on a case, by name: those that it must not change."""
-    if "steps" not in arguments:
+    if "build" not in arguments:  # a function may have `steps` too
         return arguments
     calls = [by_their_names(names.forward, step) for step in arguments["steps"] if "positional" in step]
     return {
