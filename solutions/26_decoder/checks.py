@@ -499,6 +499,15 @@ class OneNormForBoth(Sides):
 
 
 @decoder_block.misconception
+class WithoutTheFirstNorm(Sides):
+    """Your attention gets x without a norm. Queries, keys and values are all made of norm1(x)."""
+
+    def forward(self, x, mask=None):
+        x = x + self.look(x, mask)
+        return x + self.feed_forward(self.norm2(x))
+
+
+@decoder_block.misconception
 class WithoutTheSecondNorm(Sides):
     """Your feed-forward part gets x without a norm."""
 
@@ -1842,6 +1851,9 @@ class Remembering(Guess):
     def places(self, past, total):
         return torch.arange(past, total)
 
+    def placed(self, past, total):
+        return self.position_embedding(self.places(past, total))
+
     def mask(self, past, total):
         return causal_mask(total)[past:]
 
@@ -1861,7 +1873,7 @@ class Remembering(Guess):
         past, total = self.seen, self.seen + tokens.shape[1]
         self.refused(total)
         self.seen = total
-        x = self.token_embedding(tokens) + self.position_embedding(self.places(past, total))
+        x = self.token_embedding(tokens) + self.placed(past, total)
         for block, cache in zip(self.blocks, self.caches, strict=True):
             q, k, v = self.mapped(block, x)
             output, _ = attention(q, *self.remembered(cache, k, v), self.mask(past, total))
@@ -1877,6 +1889,14 @@ class PositionsFromZero(Remembering):
 
     def places(self, past, total):
         return torch.arange(total - past)
+
+
+@cached_gpt.misconception
+class WithoutPositions(Remembering):
+    """Yours does not add the position embedding. New tokens have rows in it too: those behind all that were seen."""
+
+    def placed(self, past, total):
+        return 0
 
 
 @cached_gpt.misconception
