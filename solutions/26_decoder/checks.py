@@ -1274,7 +1274,7 @@ def thrown(draw, logits, temperature, top_k, *generator):
 
 @generate.case("a loaded die, thrown by 300 rows", raises=FairThrows)
 def _(draw):
-    return thrown(draw, [math.log(share) for share in (0.55, 0.25, 0.15, 0.05)], 1.0, None)
+    return thrown(draw, [math.log(share) for share in (0.8, 0.1, 0.06, 0.04)], 1.0, None)
 
 
 @generate.case("a high temperature, and a generator", raises=FairThrows)
