@@ -49,6 +49,11 @@ class Asked:
     constant: frozenset[str]
     origin: str
 
+    @functools.cached_property
+    def question(self) -> bytes:
+        """What a submission is asked, packed once for the whole class."""
+        return pack(vars(self.key.question))
+
 
 @dataclass(frozen=True)
 class Assigned:
