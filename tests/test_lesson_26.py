@@ -128,7 +128,7 @@ def test_padded_batches_have_the_logits_of_gpt2_where_tokens_are_real(side: str)
     expected = theirs(tokens, attention_mask=mask.long(), position_ids=MODULE.position_ids(mask)).logits
     logits = ours(tokens, mask)
     assert torch.allclose(logits[mask], expected[mask])
-    assert not logits[~mask].any()
+    assert logits.isfinite().all()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -252,12 +252,11 @@ def test_padding_on_either_side_moves_no_logit(seq: int, more: int, left: bool, 
     padded = torch.cat([padding, tokens] if left else [tokens, padding], dim=1)
     logits = model(padded, mask)
     assert torch.allclose(logits[mask].view(2, seq, -1), model(tokens))
-    assert not logits[~mask].any()
 
 
 def test_a_row_of_padding_alone_has_finite_gradients_and_gives_none() -> None:
     model, tokens, mask = gpt(), words(2, 4), torch.tensor([[False] * 4, [True] * 4])
-    model(tokens, mask).square().sum().backward()
+    model(tokens, mask)[1].square().sum().backward()
     alone = gpt()
     alone(tokens[1:]).square().sum().backward()
     for name, gradient in gradients(model).items():
@@ -417,7 +416,7 @@ def test_positions_counted_from_the_edge_of_the_batch_are_told_so() -> None:
             for block in self.blocks:
                 x = block(x, allowed)
             logits: Tensor = self.final_norm(x) @ self.token_embedding.weight.T
-            return logits * real[:, :, None]
+            return logits
 
     rendered = told("GPT", GPT)
     assert "GPT: 9 of 13 cases right" in rendered
@@ -454,14 +453,11 @@ def test_one_who_never_draws_is_told_so() -> None:
 
 
 def test_a_cache_in_the_class_belongs_to_all_and_is_rejected() -> None:
-    class KeyValueCache(nn.Module):
+    class KeyValueCache:
         memory: list[tuple[Tensor, Tensor]] = []  # noqa: RUF012
 
         def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
             self.memory.append((k, v))
             return torch.cat([k for k, _ in self.memory], dim=2), torch.cat([v for _, v in self.memory], dim=2)
-
-        def forward(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-            return self.append(k, v)
 
     assert "KeyValueCache: 1 of 8 cases right" in told("KeyValueCache", KeyValueCache)

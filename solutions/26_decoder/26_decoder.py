@@ -265,15 +265,15 @@ class GPT(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "batch seq"], mask: Bool[Tensor, "batch seq"] | None = None
     ) -> Float[Tensor, "batch seq vocab"]:
-        """The logits at each position; those on padding are 0.
+        """The logits at each position. Those on padding may be anything: they are not looked at.
 
         - x is the sum of each token's row and its position's row. The first *real* token of a sentence has position 0,
           wherever the padding stands; which row padding gets does not matter.
         - Through the blocks each position sees itself and what is before it, and no padding.
         - The logits are the dot products of final_norm(x) with the rows of the token embedding: no bias, no softmax.
         - `mask` is True on real tokens. Padding stands on the left or on the right of a sentence, never between its
-          tokens; its token is some number of the vocabulary. Without a mask all tokens are real. Where a row is padding
-          alone, its logits are 0 like those of all padding, and gradients are finite.
+          tokens; its token is some number of the vocabulary. Without a mask all tokens are real. A row may be padding
+          alone; gradients are finite all the same.
         - More than `context` positions, padding included, raise a ValueError.
         """
         ### BEGIN SOLUTION
@@ -286,8 +286,7 @@ class GPT(nn.Module):
         x = self.token_embedding(tokens) + self.position_embedding(position_ids(mask))
         for block in self.blocks:
             x = block(x, allowed)
-        logits = self.final_norm(x) @ self.token_embedding.weight.T
-        return logits.masked_fill(~mask[:, :, None], 0)
+        return self.final_norm(x) @ self.token_embedding.weight.T
         ### END SOLUTION
 
 
@@ -449,18 +448,17 @@ check(generate)
 
 
 # %%
-class KeyValueCache(nn.Module):
+class KeyValueCache:
     """Keeps the keys and values of all positions so far, of one attention.
 
-    A new cache is empty, and each cache has a memory of its own. It has no parameters; it is an nn.Module so that the
-    checks can build it and call it: cache(k, v) is cache.append(k, v).
+    A new cache is empty, and each cache has a memory of its own. It is a class like any other, no nn.Module: it has
+    nothing to learn.
 
     Example: a first append of k and v of shape (2, 3, 4, 5) gives these back, and a second one of shape (2, 3, 1, 5)
     gives two tensors of shape (2, 3, 5, 5), the new step behind the four.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         ### BEGIN SOLUTION
         self.k: Tensor | None = None
         self.v: Tensor | None = None
@@ -479,12 +477,6 @@ class KeyValueCache(nn.Module):
         self.v = v if self.v is None else torch.cat([self.v, v], dim=2)
         return self.k, self.v
         ### END SOLUTION
-
-    def forward(
-        self, k: Float[Tensor, "batch heads steps d_head"], v: Float[Tensor, "batch heads steps d_head"]
-    ) -> tuple[Float[Tensor, "batch heads seq d_head"], Float[Tensor, "batch heads seq d_head"]]:
-        """Given: the same as append."""
-        return self.append(k, v)
 
 
 # %%
