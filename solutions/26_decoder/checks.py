@@ -121,8 +121,8 @@ def every_head_as_wide_as_the_model(batch, seq, vocab, context, d_model, heads):
 
 @shapes_of_gpt.misconception
 def mask_without_an_axis_for_heads(batch, seq, vocab, context, d_model, heads):
-    """Your "allowed" has three axes. mask[:, None, None, :] has four, one of them of size 1 where the heads are, and a
-    comparison by broadcasting keeps them."""
+    """Your "allowed" has three axes. mask[:, None, None, :] has four, one of them of size 1 where the heads are, and
+    `&` keeps them when it broadcasts."""
     return shapes(batch, seq, vocab, context, d_model, heads, allowed=(batch, seq, seq))
 
 
