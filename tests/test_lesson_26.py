@@ -67,8 +67,8 @@ def gpt2(vocab: int, context: int, d_model: int, heads: int, depth: int) -> Any:
         attn_pdrop=0.0,
         bos_token_id=0,
         eos_token_id=0,
-        attn_implementation="eager",
     )
+    config._attn_implementation = "eager"
     kind: Any = GPT2LMHeadModel
     return kind(config)
 
@@ -179,7 +179,7 @@ def test_the_most_likely_tokens_are_those_that_gpt2_writes() -> None:
 def test_a_block_is_torchs_encoder_layer_with_its_norms_in_front(causal: bool) -> None:
     ours = fill(MODULE.DecoderBlock(12, 3, 20)).double()
     theirs = nn.TransformerEncoderLayer(12, 3, 20, 0.0, "gelu", batch_first=True, norm_first=True).double()
-    state = dict(ours.named_parameters())
+    state: dict[str, Tensor] = dict(ours.named_parameters())
     copied = {"self_attn.out_proj": "attention.W_o", "linear1": "feed_forward.up", "linear2": "feed_forward.down"}
     copied |= {"norm1": "norm1", "norm2": "norm2"}
     weights = {f"{name}.{k}": state[f"{mine}.{k}"] for name, mine in copied.items() for k in ("weight", "bias")}
@@ -192,11 +192,12 @@ def test_a_block_is_torchs_encoder_layer_with_its_norms_in_front(causal: bool) -
     expected = theirs(x, src_mask=~mask if causal else None)
     assert torch.allclose(found, expected)
     upstream = torch.randn_like(found)
-    assert torch.allclose(*(torch.autograd.grad(result, x, upstream)[0] for result in (found, expected)))
+    gradient, wanted = (torch.autograd.grad(result, x, upstream)[0] for result in (found, expected))
+    assert torch.allclose(gradient, wanted)
 
 
 def test_the_feed_forward_part_is_torchs_layers_in_a_row() -> None:
-    ours = fill(MODULE.FeedForward(6, 10)).double()
+    ours: Any = fill(MODULE.FeedForward(6, 10)).double()
     theirs = nn.Sequential(ours.up, nn.GELU(), ours.down)
     x = 3 * torch.randn(4, 7, 6, dtype=torch.float64)
     assert torch.allclose(ours(x), theirs(x))
