@@ -537,3 +537,193 @@ class CachedGPT(GPT):
 
 # %%
 check(CachedGPT)
+
+# %% [markdown]
+# ## Your own GPT reads names, and writes some
+#
+# Below your model reads names of people from six countries, letter by letter, and then writes names itself. It runs on
+# your own masks and your own attention from earlier lessons where those pass their checks, and says which are in use.
+# Training takes about half a minute. A tenth of all names is kept back. What do you expect: will your model write a
+# name that exists, and that it was never shown?
+
+# %%
+# demonstration: the learner's own GPT reads names, and writes some
+if ready(FeedForward, DecoderBlock, GPT, causal_loss, generate, KeyValueCache, CachedGPT):
+    import importlib.util
+    import math
+    import random
+    import time
+    from collections import Counter, defaultdict
+
+    import matplotlib.pyplot as plt
+
+    from autograder import own
+
+    if importlib.util.find_spec("faker") is None:
+        print(
+            "The names come with the package Faker, which is not installed. In a terminal, in the course's folder, run"
+        )
+        print('    .venv/bin/pip install -c constraints.txt -e ".[capstones]"')
+        print("and then this cell again.")
+    else:
+        earlier = {
+            "18_padding": [position_ids],
+            "21_attention": [attention],
+            "22_masks": [causal_mask, combine_masks],
+            "23_multi_head": [MultiHeadAttention],
+        }
+        parts = {part.__name__: own(part, lesson) for lesson, given in earlier.items() for part in given}
+
+        torch.set_num_threads(1)  # a model this small gains nothing from more
+        torch.manual_seed(0)
+        dice = random.Random(0)
+        countries = {
+            "Finland": "fi_FI",
+            "Germany": "de_DE",
+            "Ireland": "en_IE",
+            "Italy": "it_IT",
+            "Netherlands": "nl_NL",
+            "Spain": "es_ES",
+        }
+        shown, kept_back = {}, {}  # for each country its first names and its last names
+        for country, locale in countries.items():
+            provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
+            shown[country], kept_back[country] = [], []
+            for names in (provider.first_names, provider.last_names):
+                single = sorted({name for name in names if " " not in name})
+                dice.shuffle(single)
+                kept_back[country].append(single[: len(single) // 10])
+                shown[country].append(single[len(single) // 10 :])
+
+        context, steps = 30, 600
+
+        def people(names: dict[str, list[list[str]]], count: int) -> list[str]:
+            """That many lines, each a country and a first and a last name from there."""
+            drawn = dice.choices(list(names.items()), k=2 * count)
+            texts = [f"{country}: {dice.choice(first)} {dice.choice(last)}\n" for country, (first, last) in drawn]
+            return [text for text in texts if len(text) <= context][:count]
+
+        texts, others = people(shown, 20_000), people(kept_back, 500)
+        letters = ["·", *sorted(set("".join(texts + others)))]  # token 0 is padding
+        number = {letter: token for token, letter in enumerate(letters)}
+
+        def tokens_of(texts: list[str]) -> Tensor:
+            """Padded on the right: (batch, context)."""
+            return torch.tensor([[number[letter] for letter in text.ljust(context, "·")] for text in texts])
+
+        def choices(loss: float) -> str:
+            """A loss as something to imagine."""
+            return f"as unsure as a choice among {math.exp(loss):4.1f} letters"
+
+        def loss_of_table(before: int) -> float:
+            """How well it goes by counting alone which letter follows the last few."""
+            counts: dict[str, Counter[str]] = defaultdict(Counter)
+            for text in texts:
+                for i in range(1, len(text)):
+                    counts[text[max(0, i - before) : i]][text[i]] += 1
+            total = {start: counter.total() for start, counter in counts.items()}
+            found = [(text[max(0, i - before) : i], text[i]) for text in others for i in range(1, len(text))]
+            shares = [
+                (counts[start][letter] + 0.1) / (total.get(start, 0) + 0.1 * len(letters)) for start, letter in found
+            ]
+            return -torch.tensor(shares).log().mean().item()
+
+        tables = {before: loss_of_table(before) for before in range(5)}
+        for before, loss in tables.items():
+            print(f"a table of what follows the last {before} letters: {choices(loss)}")
+
+        def written(country: str, count: int) -> list[str]:
+            """Names that the model writes behind a country, up to the end of the line."""
+            start = tokens_of([f"{country}: "])[:, : len(country) + 2].expand(count, -1)
+            rest = generate(model, start, context - start.shape[1], 0.6, 20, generator)[:, start.shape[1] :]
+            return ["".join(letters[token] for token in row).split("\n")[0] for row in rest.tolist()]
+
+        names_of_model = GPT.forward.__globals__  # where it looks for the earlier lessons' parts
+        given = {name: names_of_model[name] for name in parts}
+        names_of_model.update(parts)
+        try:
+            data, test = tokens_of(texts), tokens_of(others)
+            sizes = {"vocab": len(letters), "context": context, "d_model": 64, "heads": 4, "depth": 3}
+            model, generator = GPT(**sizes), torch.Generator().manual_seed(0)
+            print("\nbefore training it writes", repr(written("Italy", 1)[0]), "\n")
+            optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+            plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps + 1, pct_start=0.1)
+            losses, test_losses, began = [], {}, time.perf_counter()
+            for step in range(steps + 1):
+                if step % (steps // 8) == 0:
+                    with torch.no_grad():
+                        test_losses[step] = causal_loss(model(test, test != 0), test, 0).item()
+                    seconds = time.perf_counter() - began
+                    print(f"step {step:3}, {seconds:3.0f} s: {choices(test_losses[step])}")
+                batch = data[torch.randint(len(data), (64,))]
+                loss = causal_loss(model(batch, batch != 0), batch, 0)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                plan.step()
+                losses.append(loss.item())
+
+            known = {name for lists in shown.values() for names in lists for name in names}
+            hidden = {name for lists in kept_back.values() for names in lists for name in names} - known
+            print("\nafter training (* is in no list; ! is in a list, but among the names kept back):")
+            wrote = {country: [line.split(" ") for line in written(country, 60)] for country in countries}
+            for country, lines in wrote.items():
+                marked = (
+                    " ".join(name + "!" * (name in hidden) + "*" * (name not in known | hidden) for name in line)
+                    for line in lines
+                )
+                print(f"    {country:12}", ", ".join(list(marked)[:5]))
+            every = {name for lines in wrote.values() for line in lines for name in line}
+            print(f"Of {len(every)} different names that it wrote, {len(every & known)} had been shown to it.", end=" ")
+            print(
+                f"{len(every - known - hidden)} are in no list. {len(every & hidden)} exist and had been kept back:",
+                end=" ",
+            )
+            print(*sorted(every & hidden), sep=", ")
+
+            start, cached = tokens_of(["Finland: "])[:, :9], CachedGPT(**sizes)
+            cached.load_state_dict(model.state_dict())
+            whole = generate(model, start, context - 9, 0, None, None)
+            pieces, read = [start], 0
+            with torch.no_grad():
+                for _ in range(context - 9):
+                    read += pieces[-1].shape[1]
+                    pieces.append(cached(pieces[-1])[:, -1:].argmax(dim=-1))
+            same = "the same" if torch.equal(torch.cat(pieces, dim=1), whole) else "another"
+            print(f"\nWith a cache it writes {same} line, and {read} positions go through the blocks", end=" ")
+            print(f"in place of {sum(range(9, context))}.")
+
+            looks, name = [], "Italy: " + " ".join(wrote["Italy"][0])
+            hooks = [
+                block.attention.register_forward_hook(lambda _module, _inputs, output: looks.append(output[1][0]))
+                for block in model.blocks
+            ]
+            with torch.no_grad():
+                model(tokens_of([name])[:, : len(name)])
+            for hook in hooks:
+                hook.remove()
+        finally:
+            names_of_model.update(given)
+
+        figure, axes = plt.subplots(figsize=(8, 3.6), facecolor="white")
+        axes.plot(losses, color="#0072B2", alpha=0.4, label="on what it reads")
+        axes.plot(test_losses.keys(), test_losses.values(), "o-", color="#0072B2", label="on names kept back")
+        for before in (0, 1, min(tables, key=tables.get)):
+            axes.axhline(tables[before], color="#D55E00", linewidth=0.8)
+            says = f"a table of what follows {before} letters"
+            axes.text(steps, tables[before], says, ha="right", va="bottom", fontsize=8, color="#D55E00")
+        axes.set(xlabel="step", ylabel="loss", title="what your GPT learned, and what counting gives")
+        axes.legend(frameon=False)
+        figure.tight_layout()
+        plt.show()
+
+        figure, axes = plt.subplots(3, 4, figsize=(12, 9.5), facecolor="white", layout="constrained")
+        for block, row in enumerate(axes):
+            for head, axis in enumerate(row):
+                axis.imshow(looks[block][head], cmap="Blues", vmin=0, vmax=1)
+                axis.set_xticks(range(len(name)), name)
+                axis.set_yticks(range(len(name)), name)
+                axis.set_title(f"block {block}, head {head}", fontsize=9)
+        figure.supxlabel("the letter looked at")
+        figure.supylabel("the letter that looks, and guesses the next one")
+        plt.show()
