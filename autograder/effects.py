@@ -22,7 +22,7 @@ def changed_fault(answer: Answer) -> Fault | None:
         return Fault(Stage.SIDE_EFFECTS, headline, "training and evaluation as they were", look="train() and eval().")
     name, _, call = name.partition(" in call ")
     headline = f"Your function changed its input `{name}` in place{f', in call {call}' if call else ''}."
-    look = "Methods that end in an underscore, and assignments to x[...], write into the caller's tensor."
+    look = "`+=`, methods that end in an underscore, assignments to x[...], and a list's pop and append write into it."
     return Fault(Stage.SIDE_EFFECTS, headline, "the input as it was", "other values in it", look)
 
 

@@ -48,6 +48,10 @@ class Plan(dict[str, Any]):
         """Set evaluation mode."""
         return self._then("eval")
 
+    def ask(self, *names: str) -> Plan:
+        """Judge what the class says of itself: attributes by these names, such as a block's `expansion`."""
+        return self._then("ask", names=list(names))
+
     def to(self, dtype: torch.dtype) -> Plan:
         """Convert parameters and buffers."""
         return self._then("to", dtype=dtype)

@@ -56,7 +56,8 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
     Results: `parameters` (shapes by name), `buffers` (persistent ones, as they are at first), `unsaved buffers` and
     `zero weights` (names of the others, and of matrices that are zero at first), and for each call `result`,
     `gradient of x`, `buffer mean`, `buffers in the graph` (names of those that require a gradient) and `calls of
-    inner`, with `in call 2` or `after call 2` behind it where there are several.
+    inner`, with `in call 2` or `after call 2` behind it where there are several; `attribute expansion` where the class
+    is asked for it.
     """
     build = arguments["build"]
     positional, by_name = as_called(candidate, names.call, by_their_names(names.call, build))
@@ -76,7 +77,8 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
     parameters = dict(built.named_parameters())
     yield "parameters", {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     yield "buffers", _persistent_buffers(built)
-    yield "unsaved buffers", [name for name, _ in built.named_buffers() if name not in built.state_dict()]
+    saved = built.state_dict()  # once: with a hundred buffers it takes longer than the network
+    yield "unsaved buffers", [name for name, _ in built.named_buffers() if name not in saved]
     yield (
         "zero weights",
         [name for name, value in parameters.items() if value.dim() > 1 and not (value.is_meta or value.any())],
@@ -89,6 +91,9 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
                 built.train(step["do"] == "train")
             case "to":
                 built.to(step["dtype"])
+            case "ask":
+                for name in step["names"]:
+                    yield f"attribute {name}", getattr(candidate, name, None)
             case _:
                 number += 1
                 step = {**step, "positional": [_on(device, value) for value in step["positional"]]}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+from autograder.authoring import Lesson
 from autograder.key import ExerciseKey
+from autograder.quiet import quiet
 from autograder.report import Report
 
 FOLDER = Path(__file__).parent / "wrong_answers"
@@ -46,13 +50,29 @@ def right_answers() -> list[tuple[str, str]]:
     return [(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)]
 
 
+def cells(lesson: Lesson) -> dict[str, Any]:
+    """The names in a notebook where everything is right: imports and all references, in a namespace of their own.
+
+    What is written there belongs to it, as a learner's own functions do: a call of the learner's `conv2d` is none of
+    torch's.
+    """
+    space: dict[str, Any] = {"__name__": "written"}
+    with quiet():
+        exec(_compiled(lesson.sources[0]), space)
+    return space
+
+
+@functools.cache
+def _compiled(source: Path) -> CodeType:
+    return compile(source.read_text(encoding="utf-8"), str(source), "exec", dont_inherit=True)
+
+
 def defined(key: ExerciseKey, body: str, namespace: dict[str, Any]) -> Callable[..., Any]:
-    """The function or class that a learner would have written, in a namespace of its own."""
+    """The function or class that a learner would have written in this namespace."""
     source = body.strip()
     if key.forward is None:
         parameters = ", ".join(parameter["written"] for parameter in key.parameters)
         source = f"def {key.name}({parameters}):\n" + "\n".join(f"    {line}" for line in source.splitlines())
-    space = {**namespace, "__name__": "written"}
-    exec(compile(source, "written", "exec", dont_inherit=True), space)
-    candidate: Callable[..., Any] = space[key.name]
+    exec(compile(source, "written", "exec", dont_inherit=True), namespace)
+    candidate: Callable[..., Any] = namespace[key.name]
     return candidate

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from answers_as_written import cells
 from conftest import EXERCISES, KEYS, ROOT
 from mutants import Mutant, mutants
 
@@ -78,8 +79,8 @@ def spread(found: Sequence[Mutant], most: int) -> list[Mutant]:
 
 
 def defined(source: str, name: str, lesson: Lesson) -> Candidate:
-    """What a mutant's source defines, in the names of the reference's module."""
-    namespace: dict[str, Any] = {**vars(lesson.module), "__name__": "mutant"}
+    """What a mutant's source defines, beside the other references."""
+    namespace = cells(lesson)
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         exec(compile(source, "mutant", "exec", dont_inherit=True), namespace)

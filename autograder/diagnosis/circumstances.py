@@ -19,7 +19,7 @@ def circumstance_finding(evidence: Evidence) -> Finding | None:
         return None
     return Finding(
         f"{evidence.your} is right where {names[0]} is 1, and wrong where it is larger.",
-        f"What do you compute once where it should be done for each index of {names[0]}?",
+        f"Which step does something else as soon as {names[0]} is 2?",
     )
 
 

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
-from math import prod
 
 from autograder.diagnosis.edits import Edit, common_edit
 from autograder.diagnosis.evidence import Evidence, Finding, Sample
 from autograder.diagnosis.formulas import formula_finding
 from autograder.diagnosis.quantities import named_sizes
+from autograder.diagnosis.sizes import size_name
+from autograder.diagnosis.terms import terms_finding
 
 LEAST = 3  # wrong cases that have to agree on one number
 
 
 def number_finding(evidence: Evidence) -> Finding | None:
     """A number that is off by the same amount, by the same factor, or by a formula, in every case."""
-    wrong = evidence.wrong
     if not all(_number(sample.expected) and _number(sample.yours) for sample in evidence.samples):
         return None
-    if all(isinstance(sample.expected, int) and isinstance(sample.yours, int) for sample in evidence.samples):
-        sized = [(sample, sample.expected, sample.yours) for sample in evidence.samples]
-        formula = formula_finding(sized, evidence.your)
-        if formula is not None:
-            return formula
+    sized = [(sample, sample.expected, sample.yours) for sample in evidence.samples]
+    if not all(isinstance(expected, int) and isinstance(yours, int) for _, expected, yours in sized):
+        return _constant(evidence)
+    return formula_finding(sized, evidence.your) or _constant(evidence) or terms_finding(sized, evidence.your)
+
+
+def _constant(evidence: Evidence) -> Finding | None:
+    """The same amount or factor in every case, or a factor that is one size."""
+    wrong = evidence.wrong
     if len(wrong) < LEAST or len({sample.expected for sample in wrong}) < LEAST or evidence.right:
         return None
+    if any(type(sample.expected) is not type(sample.yours) for sample in wrong):
+        return _of_another_type(evidence)
     steps = {round(sample.yours - sample.expected, 9) for sample in wrong}
     if len(steps) == 1:
         step = steps.pop()
@@ -33,17 +38,32 @@ def number_finding(evidence: Evidence) -> Finding | None:
             f"{evidence.your} is {abs(step):g} too {'large' if step > 0 else 'small'}, in every case.",
             "What is counted once too often, or not at all?",
         )
-    if all(sample.expected for sample in wrong):
-        ratios = [sample.yours / sample.expected for sample in wrong]
-        if max(ratios) - min(ratios) < 1e-9 and ratios[0]:
-            return Finding(
-                f"{evidence.your} is the expected one times {ratios[0]:.4g}, in every case.",
-                "What is multiplied or divided by once too often, or not at all?",
-            )
-        name = next((name for name in named_sizes(wrong[0]) if _is_ratio(name, wrong, ratios)), "")
-        if name:
-            return Finding(f"{evidence.your} is the expected one times {name}.", f"How often does {name} count?")
-    return None
+    if not all(sample.expected for sample in wrong):
+        return None
+    ratios = [sample.yours / sample.expected for sample in wrong]
+    if max(ratios) - min(ratios) < 1e-9 and ratios[0]:
+        return Finding(
+            f"{evidence.your} is the expected one times {ratios[0]:.4g}, in every case.",
+            "What is multiplied or divided by once too often, or not at all?",
+        )
+    name = next((name for name in named_sizes(wrong[0]) if _is_ratio(name, wrong, ratios)), "")
+    return (
+        Finding(f"{evidence.your} is the expected one times {name}.", f"How often does {name} count?") if name else None
+    )
+
+
+def _of_another_type(evidence: Evidence) -> Finding | None:
+    """Numbers that are right, and are no ints where ints are asked for."""
+    if not all(sample.yours == sample.expected for sample in evidence.samples):
+        return None
+    came = {type(sample.yours).__name__ for sample in evidence.wrong}
+    asked = {type(sample.expected).__name__ for sample in evidence.wrong}
+    if came != {"float"} or asked != {"int"}:
+        return None
+    return Finding(
+        f"{evidence.your} is the right number, as a float; an int is asked for.",
+        "`/` gives a float even where it comes out even; `//` gives an int.",
+    )
 
 
 def _is_ratio(name: str, samples: Sequence[Sample], ratios: Sequence[float]) -> bool:
@@ -85,16 +105,22 @@ def tuple_finding(evidence: Evidence) -> Finding | None:
         shown = " and ".join(name if name != "1" else "a 1" for name in extra)
         shown = f"{len(extra)} ones" if len(extra) > 1 and set(extra) == {"1"} else shown
         return Finding(f"{evidence.your} has {shown} too many.", "Which step puts it in?") if all(extra) else None
-    return _replaced(evidence, names, edit)
+    return _replaced(evidence, edit) if edit.kind == "replaced" else None
 
 
-def _replaced(evidence: Evidence, names: Sequence[str], edit: Edit) -> Finding | None:
-    if edit.kind != "replaced" or not all(names[i] for i in edit.indices):
+def _replaced(evidence: Evidence, edit: Edit) -> Finding | None:
+    """What stands in the place of what: its name holds on all cases, or is that of one more or less."""
+    lengths = {len(sample.expected) for sample in evidence.samples}
+    samples = evidence.samples if len(lengths) == 1 else evidence.wrong  # where nothing is wrong both names hold too
+    names, came = ({i: _entry(samples, side, i) for i in edit.indices} for side in (0, 1))
+    if len(edit.indices) == 1 and len(lengths) == 1 and not (all(names.values()) and all(came.values())):
+        (i,) = edit.indices
+        return terms_finding(
+            [(sample, sample.expected[i], sample.yours[i]) for sample in samples], f"Entry {i} of {_of_yours(evidence)}"
+        )
+    if not all(names.values()) or not all(came.values()):
         return None
-    came = [_entry(evidence.wrong, 1, i) for i in edit.indices]
-    if not all(came):
-        return None
-    shown = " and ".join(f"{y} where {names[i]} is expected" for i, y in zip(edit.indices, came, strict=True))
+    shown = " and ".join(dict.fromkeys(f"{y} where {names[i]} is expected" for i, y in came.items()))
     return Finding(f"{evidence.your} has {shown}.", "Line the shapes up from the right: what meets what at this place?")
 
 
@@ -111,21 +137,12 @@ def _longer_than_two(pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -
 
 
 def _entry(samples: Sequence[Sample], side: int, index: int) -> str:
-    """The name of an entry of the expected tuple (side 0) or the candidate's (side 1): the number that it always is, or
-    the argument, or the product of arguments, that has this value on every sample; "" where there is none."""
-    values = [(sample.expected, sample.yours)[side][index] for sample in samples]
-    if len(set(values)) == 1 and (len(values) > 1 or values[0] == 1):
-        return str(values[0])
-    known = [named_sizes(sample) for sample in samples]
-    for number in (1, 2, 3, 4):
-        names = [
-            "·".join(group)
-            for group in combinations(known[0], number)
-            if all(prod(k.get(name, 0) for name in group) == v for k, v in zip(known, values, strict=True))
-        ]
-        if names:
-            return names[0] if len(names) == 1 else ""
-    return ""
+    """The name of an entry of the expected tuple (side 0) or the candidate's (side 1)."""
+    return size_name(samples, [(sample.expected, sample.yours)[side][index] for sample in samples])
+
+
+def _of_yours(evidence: Evidence) -> str:
+    return evidence.your[0].lower() + evidence.your[1:]
 
 
 def _numbers(value: object) -> bool:

@@ -7,7 +7,7 @@ ones it explains the result, and on the right ones it does not contradict it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,8 @@ from torch import Tensor
 from autograder.answers import Answer, Answers
 from autograder.axes import axis, labels
 from autograder.compare import TOLERANCES, compare, distance
-from autograder.contrast import arguments_of, axis_names
+from autograder.contrast import arguments_of
+from autograder.diagnosis.given import Inputs, defaults, inputs_of, parameter_axes, sizes_of
 from autograder.key import ExerciseKey
 from autograder.values import Outline
 
@@ -84,7 +85,7 @@ class Evidence:
     @cached_property
     def wrong(self) -> list[Sample]:
         """The samples that are wrong."""
-        return [sample for sample in self.samples if not sample.right]
+        return [each for each in self.samples if not each.right]
 
     @cached_property
     def right(self) -> list[Sample]:
@@ -199,17 +200,24 @@ def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
     """The evidence on each named result that is wrong on some case, in the results' order."""
     samples: dict[tuple[str, str], list[Sample]] = {}
     raised = []
+    axes, numbers = parameter_axes(key), defaults([*key.parameters, *(key.forward or [])])
+    names = key.question.names
     for case, answer in zip(key.cases, answers.cases, strict=True):
         returned = answer.outcome == "returned"
         if not returned:
             raised += [] if case["raises"] and case["raises"] in answer.raised else [answer]
+        inputs: dict[int, Inputs] = {}
         for name, expected in case["expected"].items():
+            call = CALL.search(name)
+            number = int(call[1]) if call else 1
             # what a module is made of is known even where calling it fails
             known = returned or (name == "parameters" and name in answer.results)
             if known and not name.startswith(TOLD):
+                if number not in inputs:
+                    inputs[number] = inputs_of(numbers | arguments_of(case, names, number), axes)
                 for leaf in _leaves_of(key, name, expected, answer.results.get(name)):
                     known_as = (FIRST_CALL.sub("", name), FIRST_CALL.sub("", leaf.what))
-                    samples.setdefault(known_as, []).append(_sample(key, case, name, leaf))
+                    samples.setdefault(known_as, []).append(_sample(case, inputs[number], leaf))
     right = {name: all(s.right for (n, _), found in samples.items() if n == name for s in found) for name, _ in samples}
     evidence = [Evidence(key, answers, what, found, raised, name, right) for (name, what), found in samples.items()]
     wrong = [each for each in evidence if each.wrong]
@@ -252,24 +260,18 @@ def _parts(value: Any) -> bool:
     return isinstance(value, tuple | list) and any(isinstance(item, Tensor | tuple) for item in value)
 
 
-def _sample(key: ExerciseKey, case: dict[str, Any], result: str, leaf: _Leaf) -> Sample:
+def _sample(case: dict[str, Any], inputs: Inputs, leaf: _Leaf) -> Sample:
     shape = leaf.expected.shape if isinstance(leaf.expected, Tensor | Outline) else ()
     dims = leaf.described.get("dims", "") if isinstance(leaf.described, dict) else ""
     names = labels(dims, len(shape)) or [""] * len(shape)
-    call = CALL.search(result)
-    arguments = arguments_of(case, key.question.names, int(call[1]) if call else 1)
-    known = {
-        name: (axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in parameter_axes(key).items()
-    }
-    tensors = {name: (axes, value) for name, (axes, value) in known.items() if axes is not None and value is not None}
-    sizes = sizes_of([(axes, value.shape) for axes, value in tensors.values()] + [(names, shape)])
+    sizes = sizes_of([*inputs.tensors.values(), (names, shape)])
     yours = leaf.yours
     if _integer_width_is_free(leaf):
         yours = yours.to(leaf.expected.dtype)
     right = leaf.expected == yours if isinstance(leaf.expected, Outline) else _is_right(leaf)
-    of_arguments = {name: axes for name, (axes, _) in tensors.items()}
+    of_arguments = {name: axes for name, (axes, _) in inputs.tensors.items()}
     quantities = case.get("quantities", {})
-    return Sample(case["label"], arguments, leaf.expected, yours, names, sizes, right, quantities, of_arguments)
+    return Sample(case["label"], inputs.arguments, leaf.expected, yours, names, sizes, right, quantities, of_arguments)
 
 
 def _is_right(leaf: _Leaf) -> bool:
@@ -279,20 +281,6 @@ def _is_right(leaf: _Leaf) -> bool:
 def _integer_width_is_free(leaf: _Leaf) -> bool:
     free = isinstance(leaf.described, dict) and leaf.described.get("dtype") == "Int"
     return free and not leaf.yours.dtype.is_floating_point if isinstance(leaf.yours, Tensor) else False
-
-
-def parameter_axes(key: ExerciseKey) -> dict[str, Any]:
-    """The axes of each parameter of the function, or of the class and its forward."""
-    return {each["name"]: each["axes"] for each in [*key.parameters, *(key.forward or [])]}
-
-
-def sizes_of(named: Sequence[tuple[list[str], Sequence[int]]]) -> dict[str, int]:
-    """The size of each named axis; a name that stands for two sizes is left out."""
-    found: dict[str, set[int]] = {}
-    for names, shape in named:
-        for name, size in zip(names, shape, strict=True):
-            found.setdefault(name, set()).add(int(size))
-    return {name: sizes.pop() for name, sizes in found.items() if name and len(sizes) == 1}
 
 
 def with_recogniser(finding: Finding, recogniser: Callable[[Evidence], Finding | None]) -> Finding:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from autograder.diagnosis.evidence import Evidence, Finding
+from autograder.diagnosis.evidence import CALL, Evidence, Finding
+from autograder.values import Foreign
 
 MARK = "gradient of "
 
@@ -33,10 +34,37 @@ def in_place_finding(evidence: Evidence) -> Finding | None:
     )
 
 
+def unused_finding(evidence: Evidence) -> Finding | None:
+    """Parameters of a module that no gradient reaches in any case, while it reaches others."""
+    reached: dict[str, bool] = {}
+    for case, answer in zip(evidence.key.cases, evidence.answers.cases, strict=True):
+        for name, expected in case["expected"].items():
+            subject = CALL.sub("", name).removeprefix(MARK)
+            asked = name.startswith(MARK) and isinstance(expected, Tensor) and bool(expected.any())
+            if asked and answer.outcome == "returned" and subject in case["expected"].get("parameters", {}):
+                reached[subject] = reached.get(subject, False) or answer.results.get(name) is not None
+    unused = [name for name, is_reached in reached.items() if not is_reached]
+    if not unused or len(unused) == len(reached):
+        return None
+    others = f" and {len(unused) - 1} more" if len(unused) > 1 else ""
+    return Finding(
+        f"No gradient reaches the parameter `{unused[0]}`{others}: your result does not depend on it, or is cut off.",
+        f"Where in `forward` does `{unused[0].rpartition('.')[0] or unused[0]}` come in?",
+    )
+
+
 def wrong_gradient_finding(evidence: Evidence) -> Finding | None:
     """A gradient that is wrong where every result is right."""
     if not _alone(evidence):
         return None
+    errors = [sample.yours.text for sample in evidence.wrong if isinstance(sample.yours, Foreign)]
+    if errors and all("inplace operation" in text for text in errors):
+        return Finding(
+            "The values are right, but no gradient can be computed: a step changes in place what the way back needs.",
+            "`+=`, methods that end in an underscore, inplace=True and assignments to x[...] change a tensor in place.",
+        )
+    if errors:
+        return Finding("The values are right, but no gradient can be computed: the way back ends in an error.")
     return Finding(
         f"The values are right, but the gradient of `{evidence.name.removeprefix(MARK)}` is not.",
         "A path that is cut in one place lets the rest through: which of the steps does not see the input?",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -62,14 +64,37 @@ def value_finding(evidence: Evidence) -> Finding | None:
     if not evidence.comparable or any(sample.expected.dim() == 0 for sample in evidence.wrong):
         return None
     pairs = [_exchanged_values(sample) for sample in evidence.wrong]
+    lowest = _in_place_of_the_lowest(evidence, pairs)
+    if lowest is not None:
+        return lowest
     if None in pairs or len(set(pairs)) != 1 or sum(int((~s.differs).sum()) for s in evidence.wrong) < LEAST:
         return None
     if sum(int(sample.differs.sum()) for sample in evidence.wrong) < LEAST or pairs[0] is None:
         return None
     wanted, came = pairs[0]
+    if not math.isfinite(came):
+        return None
     return Finding(
         f"Wherever {wanted:.4g} is expected, {_lower(evidence.your)} holds {came:.4g}; everything else is right.",
         f"Where does the {came:.4g} come from?",
+    )
+
+
+def _in_place_of_the_lowest(evidence: Evidence, pairs: list[tuple[float, float] | None]) -> Finding | None:
+    """One number, whatever the dtype, wherever its lowest finite one is expected."""
+    told = [(s, *pair) for s, pair in zip(evidence.wrong, pairs, strict=True) if pair is not None]
+    if len(told) < len(pairs) or sum(int(sample.differs.sum()) for sample in evidence.wrong) < LEAST:
+        return None
+    if any(not s.yours.is_floating_point() or wanted != torch.finfo(s.yours.dtype).min for s, wanted, _ in told):
+        return None
+    _, _, came = min(told, key=lambda each: torch.finfo(each[0].yours.dtype).eps)
+    # as each dtype holds it: half precision makes infinity of what is too large
+    if any(torch.tensor(came, dtype=torch.float64).to(s.yours.dtype).item() != number for s, _, number in told):
+        return None
+    shown = "minus infinity" if came == -math.inf else f"{came:.4g}"
+    return Finding(
+        f"Wherever the lowest finite number of the dtype is expected, {_lower(evidence.your)} holds {shown}.",
+        "torch.finfo(dtype) knows the numbers of each dtype.",
     )
 
 
@@ -79,7 +104,7 @@ def _exchanged_values(sample: Sample) -> tuple[float, float] | None:
     if sample.expected.dtype == torch.bool or wanted.numel() != 1 or came.numel() != 1:
         return None
     everywhere = bool(sample.differs[sample.expected == wanted].all())
-    return (float(wanted), float(came)) if everywhere and bool(came.isfinite().all()) else None
+    return (float(wanted), float(came)) if everywhere and not bool(came.isnan().any()) else None
 
 
 def _only_value(values: Tensor) -> bool | float | None:

@@ -17,10 +17,17 @@ from autograder.diagnosis.circumstances import call_finding, circumstance_findin
 from autograder.diagnosis.counts import number_finding, tuple_finding
 from autograder.diagnosis.evidence import Evidence, Finding
 from autograder.diagnosis.factors import factor_finding, offset_finding
+from autograder.diagnosis.flat import flat_finding, reduced_finding
 from autograder.diagnosis.functions import argument_finding, cut_finding, function_finding
-from autograder.diagnosis.gradients import gradient_finding, in_place_finding, wrong_gradient_finding
+from autograder.diagnosis.gradients import (
+    gradient_finding,
+    in_place_finding,
+    unused_finding,
+    wrong_gradient_finding,
+)
 from autograder.diagnosis.ignored import again_finding, ignored_finding, mistaken_axis_finding
 from autograder.diagnosis.masks import mask_finding
+from autograder.diagnosis.modes import mode_finding, norm_finding
 from autograder.diagnosis.numbers import (
     constant_finding,
     dtype_finding,
@@ -28,7 +35,9 @@ from autograder.diagnosis.numbers import (
     precision_finding,
     value_finding,
 )
-from autograder.diagnosis.places import all_but_finding, padding_finding, place_finding, triangle_finding
+from autograder.diagnosis.parts import exchanged_parts_finding
+from autograder.diagnosis.places import all_but_finding, edge_finding, padding_finding, place_finding, triangle_finding
+from autograder.diagnosis.ranges import range_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
@@ -44,11 +53,13 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     nonfinite_finding,
     constant_finding,
     mask_finding,
+    exchanged_parts_finding,
     rearranged_finding,
     argument_finding,
     factor_finding,
     offset_finding,
     function_finding,
+    reduced_finding,
     shuffled_finding,
     number_finding,
     tuple_finding,
@@ -58,6 +69,8 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     shape_finding,
     again_finding,
     ignored_finding,
+    unused_finding,
+    flat_finding,
     mistaken_axis_finding,
     padding_finding,
     value_finding,
@@ -68,8 +81,12 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     region_finding,
     triangle_finding,
     all_but_finding,
+    range_finding,
+    edge_finding,
+    mode_finding,
     call_finding,
     circumstance_finding,
+    norm_finding,
     wrong_gradient_finding,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -22,7 +23,7 @@ def place_finding(evidence: Evidence) -> Finding | None:
     """The named part of the result in which all differences lie, on every wrong case."""
     if not evidence.comparable or not evidence.alike:
         return None
-    found = [(sizes, sentence) for region, sentence in _regions(evidence) if (sizes := _held(evidence, region))]
+    found = [(sizes, sentence) for region, sentence in _regions(evidence) if (sizes := held(evidence, region))]
     if not found:
         return None
     _, sentence = min(found, key=lambda each: each[0])  # the smallest part says most
@@ -33,9 +34,9 @@ def padding_finding(evidence: Evidence) -> Finding | None:
     """All differences where a mask or lengths among the arguments leave something out."""
     if not evidence.comparable or not evidence.alike:
         return None
-    smallest = min((size for region, _ in _regions(evidence) if (size := _held(evidence, region))), default=None)
+    smallest = min((size for region, _ in _regions(evidence) if (size := held(evidence, region))), default=None)
     for name in evidence.wrong[0].arguments:
-        size = _held(evidence, partial(_left_out, name))
+        size = held(evidence, partial(_left_out, name))
         if size and (smallest is None or size <= smallest):  # else `place_finding` says more
             boolean = evidence.wrong[0].arguments[name].dtype == torch.bool
             where = f"where `{name}` is False" if boolean else f"beyond `{name}`"
@@ -46,7 +47,7 @@ def padding_finding(evidence: Evidence) -> Finding | None:
     return None
 
 
-def _held(evidence: Evidence, region: Region) -> int:
+def held(evidence: Evidence, region: Region) -> int:
     """How many places a region has in which all differences lie; 0 where they do not, or where chance would leave the
     rest right too: it has few places, or there are few differences in all."""
     inside = outside = differing = 0
@@ -63,6 +64,13 @@ def _held(evidence: Evidence, region: Region) -> int:
         differing += int(sample.differs.sum())
     by_chance = (1 - differing / inside) ** outside if inside else 1.0
     return inside if outside >= LEAST and by_chance < CHANCE else 0
+
+
+def held_where_it_can_be(evidence: Evidence, region: Region) -> int:
+    """The same, where a region may be the whole of some results: those cannot tell."""
+    whole = [sample for sample in evidence.wrong if (places := region(sample)) is not None and bool(places.all())]
+    rest = [sample for sample in evidence.wrong if not any(sample is each for each in whole)]
+    return held(replace(evidence, samples=rest), region) if rest else 0
 
 
 def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
@@ -83,17 +91,29 @@ def _regions(evidence: Evidence) -> Iterator[tuple[Region, str]]:
 
 def all_but_finding(evidence: Evidence) -> Finding | None:
     """All differences outside the first or the last index of an axis, and some at each other index."""
-    if not evidence.comparable or not evidence.alike:
-        return None
+    for where, look, index in _edges(evidence):
+        if all(_is_wrong_at_all_others(sample, index) for sample in evidence.wrong):
+            return Finding(f"Only {where} is right in {_of_yours(evidence)}.", look)
+    return None
+
+
+def edge_finding(evidence: Evidence) -> Finding | None:
+    """All differences outside the first or the last index of an axis. A gradient has a sentence of its own."""
+    for where, look, _ in () if evidence.name.startswith("gradient of ") else _edges(evidence):
+        return Finding(f"All differences in {_of_yours(evidence)} lie at other indices than {where}.", look)
+    return None
+
+
+def _edges(evidence: Evidence) -> Iterator[tuple[str, str, int]]:
+    """The first or last index of an axis at which nothing is wrong, as it is named; where to look, and the axis."""
     names = evidence.wrong[0].names
     for index, (position, which) in product(range(len(names)), ((0, "first"), (-1, "last"))):
         at_an_edge = evidence.boolean and has_steps(names) and index >= len(names) - 2  # of a mask: little can be wrong
-        if not at_an_edge and _held(evidence, partial(_but, index, position)):
-            return Finding(
-                f"Only the {which} index of {axis(names, index)} is right in {_of_yours(evidence)}.",
-                f"What do you compute once where it should be done for each index of {axis(names, index)}?",
-            )
-    return None
+        tells = evidence.comparable and evidence.alike and not at_an_edge
+        if tells and held(evidence, partial(_but, index, position)):
+            name = axis(names, index)
+            look = f"What do you compute once where it should be done for each index of {name}?"
+            yield f"the {which} index of {name}", look, index
 
 
 def triangle_finding(evidence: Evidence) -> Finding | None:
@@ -103,7 +123,7 @@ def triangle_finding(evidence: Evidence) -> Finding | None:
         return None
     row, column = (distinct(names) or names)[-2:]
     for side, word in ((1, "larger"), (-1, "smaller")):
-        if _held(evidence, partial(_triangle, side)):
+        if held(evidence, partial(_triangle, side)):
             return Finding(
                 f"All differences in {_of_yours(evidence)} lie where {column} is {word} than {row}.",
                 "What is different about these places?",
@@ -127,11 +147,13 @@ def _only(index: int, position: int, sample: Sample) -> Tensor | None:
 
 def _but(index: int, position: int, sample: Sample) -> Tensor | None:
     places = _only(index, position, sample)
-    if places is None or sample.expected.shape[index] < 2:
-        return None
+    return None if places is None else ~places
+
+
+def _is_wrong_at_all_others(sample: Sample, index: int) -> bool:
+    """Whether each index of an axis but one is wrong somewhere."""
     wrong = sample.differs.movedim(index, 0).reshape(sample.differs.shape[index], -1).any(dim=1)
-    # "only" says that each of the others is wrong somewhere
-    return ~places if int(wrong.sum()) == len(wrong) - 1 else None
+    return int(wrong.sum()) == len(wrong) - 1
 
 
 def _triangle(side: int, sample: Sample) -> Tensor | None:

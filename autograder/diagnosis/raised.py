@@ -1,4 +1,4 @@
-"""Raised: errors of torch about sizes that do not fit, told in the exercise's axis names."""
+"""Raised: errors of torch about sizes that do not fit, in the exercise's axis names, and about writing in place."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 
 from autograder.answers import Answer, Answers
 from autograder.contrast import arguments_of, axis_names
-from autograder.diagnosis.evidence import Finding, parameter_axes, sizes_of
+from autograder.diagnosis.evidence import Finding
+from autograder.diagnosis.given import parameter_axes, sizes_of
 from autograder.key import ExerciseKey
 
+# torch refuses to write into what gradients are asked for: an input or a parameter, or a view of one
+WRITTEN = re.compile(r"leaf Variable that requires grad is being used in an in-place operation")
 MEETING = re.compile(r"The size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 PRODUCT = re.compile(r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
 BATCHED = re.compile(
@@ -36,6 +39,23 @@ def raised_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
         "Sizes are lined up from the right; a product sums over the last axis of the first and the last but one of the "
         "second.",
         "raised_finding",
+    )
+
+
+def written_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """An input or a parameter that is written into, wherever an error is raised."""
+    failed = [
+        a for case, a in zip(key.cases, answers.cases, strict=True) if a.outcome == "raised" and not case["raises"]
+    ]
+    if not failed or not all(WRITTEN.search(answer.message) for answer in failed):
+        return None
+    changed = sorted({name for answer in answers.cases for name in answer.changed if "." not in name})
+    name = changed[0].partition(" in call ")[0] if changed else ""
+    what = f"its input `{name}`" if name else "a tensor that it was given, or into a parameter"
+    return Finding(
+        f"Your code writes into {what}, in place.",
+        "`+=`, methods that end in an underscore, inplace=True and assignments to x[...] write into the tensor itself.",
+        "written_finding",
     )
 
 

@@ -105,10 +105,11 @@ def _all_sum_to_one(samples: list[Sample], axes: tuple[int, ...]) -> bool:
 
 
 def sums_to_one(values: Tensor, axes: tuple[int, ...]) -> bool:
-    """Whether values are shares: none negative, and each sum along the axes one; or zero where all of them are."""
-    if not bool(values.isfinite().all()) or bool((values < 0).any()) or not axes:
+    """Whether values are shares: none negative, and each sum along the axes one; or zero where all of them are, or NaN,
+    as where nothing is left to share."""
+    if not axes or bool(values.isinf().any()) or bool((values < 0).any()):
         return False
     sums = values.double().sum(dim=axes)
     near = CLOSE.get(values.dtype, 1e-4)
     ones = (sums - 1).abs() < near
-    return bool(ones.any()) and bool((ones | (sums == 0)).all())
+    return bool(ones.any()) and bool((ones | (sums == 0) | sums.isnan()).all())

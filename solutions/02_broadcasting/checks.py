@@ -612,6 +612,13 @@ def eps_outside_the_root(x, eps=1e-5):
 
 
 @standardize.misconception
+def quotient_first(x, eps=1e-5):
+    """Yours divides the mean, and subtracts that quotient from x: `/` comes before `-`. The difference is to be
+    divided, so it needs brackets."""
+    return x - x.mean(dim=0) / torch.sqrt(x.var(dim=0, correction=0) + eps)
+
+
+@standardize.misconception
 def divided_by_the_variance(x, eps=1e-5):
     """Yours divides by the variance. The variance is in squared units: its root brings x to variance 1."""
     return (x - x.mean(dim=0)) / (x.var(dim=0, correction=0) + eps)

@@ -601,6 +601,11 @@ def _(draw):
     return built(recipe("Twice", recipe("Linear", 1, 1))).differentiate(draw.normal(1))
 
 
+@residual.case("an inner module that hands back what it was given")
+def _(draw):
+    return built(recipe("Identity")).call(draw.normal(3, 4)).call(draw.normal(2, 4))
+
+
 class Shortcut(nn.Module):
     """A right Residual, to be spoiled in one place."""
 
@@ -655,6 +660,17 @@ class WritesIntoX(Shortcut):
     def forward(self, x, *args, **kwargs):
         x += self.inner(x, *args, **kwargs)
         return x
+
+
+@residual.misconception
+class WritesIntoTheInnersResult(Shortcut):
+    """Your sum is written into what the inner module gave. That may be x itself, or something that the inner module
+    keeps: `+` makes a new tensor, `+=` writes into the one on its left."""
+
+    def forward(self, x, *args, **kwargs):
+        made = self.inner(x, *args, **kwargs)
+        made += x
+        return made
 
 
 @residual.misconception
@@ -954,6 +970,14 @@ def each_module_for_itself(module, trainable_only=False):
     them."""
     own = [p for part in module.modules() for p in part.parameters(recurse=False)]
     return sum(p.numel() for p in own if p.requires_grad or not trainable_only)
+
+
+@count_parameters.misconception
+def own_parameters_left_out(module, trainable_only=False):
+    """Yours counts what the module's children hold. Parameters that belong to the module itself, as a single layer's
+    do, have no place in them."""
+    found = {id(p): p for child in module.children() for p in child.parameters()}
+    return sum(p.numel() for p in found.values() if p.requires_grad or not trainable_only)
 
 
 @count_parameters.misconception

@@ -1227,6 +1227,15 @@ class NoReluInTheClassifier(Network):
 
 
 @vgg.misconception
+class NoReluBehindTheFirst(Network):
+    """There is no ReLU between your first and second linear layers: the two compute no more than one could."""
+
+    def forward(self, x):
+        one, _, drop, *rest = self.classifier
+        return nn.Sequential(*rest)(drop(one(self.features(x).flatten(1))))
+
+
+@vgg.misconception
 class ColoursIntoEveryBlock(Network):
     """Each of your blocks takes 3 channels in. Only the first one sees the image; the others take what the block before
     gives."""

@@ -888,6 +888,14 @@ def one_head_forgotten(logits, aux1, aux2, labels, weight=0.3):
 
 
 @auxiliary_loss.misconception
+def second_head_in_full(logits, aux1, aux2, labels, weight=0.3):
+    """In yours the second head's loss counts in full: `weight` stands before the first head alone. Both heads count
+    less."""
+    own, first, second = (F.cross_entropy(answer, labels) for answer in (logits, aux1, aux2))
+    return own + weight * first + second
+
+
+@auxiliary_loss.misconception
 def softmax_twice(logits, aux1, aux2, labels, weight=0.3):
     """Yours gives probabilities to F.cross_entropy, which takes them for logits and applies a softmax again."""
     own, *heads = (F.cross_entropy(answer.softmax(dim=1), labels) for answer in (logits, aux1, aux2))
@@ -1107,6 +1115,15 @@ class NoReluInTheStem(GoogLeNet):
     def stem(self, x):
         x = self.pool(self.conv1(x))
         return self.pool(self.conv3(self.conv2(x)))
+
+
+@googlenet.misconception
+class NoReluBehindConv2(GoogLeNet):
+    """Yours has no ReLU between conv2 and conv3: a 1×1 convolution without one could be a part of the 3×3 behind it."""
+
+    def stem(self, x):
+        x = self.pool(self.conv1(x).relu())
+        return self.pool(self.conv3(self.conv2(x)).relu())
 
 
 @googlenet.misconception

@@ -661,6 +661,11 @@ def _(draw):
     return built(256, 512, 2).meta()
 
 
+@basic_block.case("what the block says of itself")
+def _(draw):
+    return built(2, 2).ask("expansion")
+
+
 class Basic(nn.Module):
     """A right BasicBlock, to be spoiled in one place."""
 
@@ -925,6 +930,11 @@ def _(draw):
 @bottleneck.case("as large as in ResNet-50")
 def _(draw):
     return built(1024, 512, 2).meta()
+
+
+@bottleneck.case("what the block says of itself")
+def _(draw):
+    return built(8, 2).ask("expansion")
 
 
 class Narrow(nn.Module):
