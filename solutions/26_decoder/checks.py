@@ -1139,9 +1139,8 @@ def in_bits(logits, tokens, pad_id):
 
 
 @causal_loss.variant
-def by_hand(logits, tokens, pad_id):
-    losses, counts = next_losses(logits, tokens, pad_id)
-    return losses.sum() / counts.sum()
+def by_cross_entropy(logits, tokens, pad_id):
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=pad_id)
 
 
 @causal_loss.variant
@@ -1729,12 +1728,16 @@ class WithRoomToGrow:
 class InBuffers(nn.Module):
     def __init__(self):
         super().__init__()
-        self.register_buffer("past", None, persistent=False)
+        self.register_buffer("k", None)
+        self.register_buffer("v", None)
 
-    def append(self, k, v):
-        both = torch.stack([k, v])
-        self.past = both if self.past is None else torch.concat((self.past, both), dim=-2)
-        return self.past[0], self.past[1]
+    def append(self, new_k, new_v):
+        if self.k is None:
+            self.k, self.v = new_k, new_v
+        else:
+            self.k = torch.concat((self.k, new_k), dim=-2)
+            self.v = torch.concat((self.v, new_v), dim=-2)
+        return self.k, self.v
 
 
 # ---- CachedGPT -------------------------------------------------------------------------------------------------------
