@@ -1,4 +1,4 @@
-"""The cell at the end of 26_decoder: a GPT on the learner's own parts of earlier lessons reads names, and writes some."""
+"""The cell at the end of 26_decoder: a GPT on the learner's own parts of earlier lessons learns names, and writes."""
 
 from __future__ import annotations
 
