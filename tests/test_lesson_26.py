@@ -462,3 +462,19 @@ def test_a_cache_in_the_class_belongs_to_all_and_is_rejected() -> None:
             return torch.cat([k for k, _ in self.memory], dim=2), torch.cat([v for _, v in self.memory], dim=2)
 
     assert "KeyValueCache: 1 of 8 cases right" in told("KeyValueCache", KeyValueCache)
+
+
+def outcome(model: Any, tokens: Tensor) -> str:
+    try:
+        return str(model(tokens).tolist())
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("Adder", (7, 2, 3.0, False)), ("Die", ([1.0, 0.5], [0.9, 0.1]))])
+def test_the_models_of_the_checks_are_those_of_the_notebook(name: str, arguments: Any) -> None:
+    in_checks: Any = exercise("generate").variants["among_the_top"]
+    ours, theirs = getattr(MODULE, name)(*arguments), in_checks.__globals__[name](*arguments)
+    assert ours.training == theirs.training
+    for tokens in (words(3, 1, 2), words(3, 2, 2), words(3, 3, 2), torch.arange(300)[:, None].expand(300, 2) % 10 // 9):
+        assert outcome(ours, tokens) == outcome(theirs, tokens)

@@ -332,11 +332,11 @@ check(causal_loss)
 # %% [markdown]
 # ## 6. Writing
 #
-# *Twenty minutes.* To write, a model guesses one token, gets it back as its own input, and guesses the next. What
-# is drawn at random cannot be compared with anything, so the checks use two models that you find above the stub.
-# `Adder` has learned one thing, and is (almost) sure of it: the outcome is certain. `Die` is thrown by a few hundred
-# rows at once, and when it is asked for a second throw it looks at how often each face came at the first. Where that
-# fits, it raises `FairThrows`: then that exception is the right outcome, and goes through your code.
+# *Twenty minutes.* To write, a model guesses one token, gets it back as its own input, and guesses the next. What is
+# drawn at random cannot be compared with anything, so the checks use two models that you find above the stub. `Adder`
+# has learned one thing; where it is sure of it, or little else is let through, the outcome is certain. `Die` is thrown
+# by a few hundred rows at once, and when it is asked for a second throw it looks at how often each face came at the
+# first. Where that fits, it raises `FairThrows`: then that exception is the right outcome, and goes through your code.
 
 
 # %%

@@ -1,25 +1,13 @@
 """What decides whether the exercises of 26_decoder are right.
 
-The parts that the notebook gives ready-made are taken from it: `load_lesson` has loaded it when this module is.
+The parts that the notebook gives ready-made, and the models that `generate` is tried on, stand here once more: cases
+find them by their names in the learner's notebook, and for the misconceptions and variants in this module.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
-from solution_26_decoder import (
-    CUP,
-    Adder,
-    Die,
-    FairThrows,
-    MultiHeadAttention,
-    attention,
-    causal_mask,
-    combine_masks,
-    merge_heads,
-    position_ids,
-    split_heads,
-)
 from torch import nn
 
 from autograder.authoring import Exercise, Own, built, recipe
@@ -32,6 +20,90 @@ FORBIDDEN = [
     "TransformerDecoderLayer",
     "generate_square_subsequent_mask",
 ]
+
+
+# ---- what the notebook gives -----------------------------------------------------------------------------------------
+
+
+def position_ids(mask):
+    return (mask.cumsum(dim=1) - 1).masked_fill(~mask, 0)
+
+
+def causal_mask(length):
+    return torch.ones(length, length, dtype=torch.bool).tril()
+
+
+def combine_masks(padding, causal):
+    return padding & causal
+
+
+def attention(q, k, v, mask=None):
+    scores = q @ k.mT / q.shape[-1] ** 0.5
+    if mask is None:
+        weights = scores.softmax(dim=-1)
+    else:
+        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(dim=-1).masked_fill(~mask, 0)
+    return weights @ v, weights
+
+
+def split_heads(x, heads):
+    batch, seq, d_model = x.shape
+    return x.view(batch, seq, heads, d_model // heads).transpose(1, 2)
+
+
+def merge_heads(x):
+    return x.transpose(1, 2).flatten(2)
+
+
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, heads):
+        super().__init__()
+        self.heads = heads
+        self.W_q, self.W_k, self.W_v, self.W_o = (nn.Linear(d_model, d_model) for _ in range(4))
+
+    def forward(self, q, k, v, mask=None):
+        parts = (split_heads(x, self.heads) for x in (self.W_q(q), self.W_k(k), self.W_v(v)))
+        output, weights = attention(*parts, mask)
+        return self.W_o(merge_heads(output)), weights
+
+
+class Adder(nn.Module):
+    def __init__(self, vocab, context, sureness, training=True):
+        super().__init__()
+        self.vocab, self.context, self.sureness = vocab, context, sureness
+        self.dropout = nn.Dropout(0.9)
+        self.train(training)
+
+    def forward(self, tokens, mask=None):
+        if tokens.shape[1] > self.context:
+            raise ValueError(f"{tokens.shape[1]} positions are more than the {self.context} that this model has.")
+        return self.dropout(self.sureness * F.one_hot(tokens.cumsum(dim=1) % self.vocab, self.vocab).float())
+
+
+class FairThrows(Exception):
+    pass
+
+
+class Die(nn.Module):
+    context = 8
+
+    def __init__(self, logits, shares, generator=None):
+        super().__init__()
+        self.logits, self.shares = torch.tensor(logits), torch.tensor(shares)
+        self.generator = generator
+        self.untouched = None if generator is None else generator.manual_seed(0).get_state()
+        self.eval()
+
+    def forward(self, tokens, mask=None):
+        if tokens.shape[1] > 1:
+            came = F.one_hot(tokens[:, -1], len(self.logits)).float().mean(dim=0)
+            drawn = self.generator is None or not torch.equal(self.generator.get_state(), self.untouched)
+            if drawn and (came - self.shares).abs().max() < 0.14:
+                raise FairThrows(f"the faces' shares are {came.tolist()}, and should be {self.shares.tolist()}")
+        return self.logits.expand(*tokens.shape, -1)
+
+
+CUP = torch.Generator()
 
 # ---- shapes_of_gpt ---------------------------------------------------------------------------------------------------
 
