@@ -76,6 +76,7 @@ def test_each_recogniser_is_tried_on_at_least_three_exercises() -> None:
     names = [recogniser.__name__ for recogniser in RECOGNISERS] + [
         "raised_finding",
         "written_finding",
+        "misfit_finding",
         "none_finding",
         "misconception",
     ]

@@ -45,7 +45,7 @@ def test_a_count_is_off_by_a_term_in_the_exercises_names() -> None:
         return height * width * c_in * c_out * kernel**2, with_it
 
     assert report("bottleneck_cost", without_the_height).diagnosis == (
-        "Entry 1 of your result is the expected one plus c_in·c_mid·width minus c_in·c_mid·height·width, in every case."
+        "Entry 1 of your result is the expected one plus c_in·c_mid·width minus c_in·c_mid·height·width."
     )
 
 
@@ -56,7 +56,8 @@ def test_what_is_written_into_is_named_where_it_is_known() -> None:
         def forward(self, x: Tensor) -> Tensor:
             shortcut = self.downsample(x)
             shortcut += self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
-            return shortcut.relu()
+            result: Tensor = shortcut.relu()
+            return result
 
     assert report("BasicBlock", BasicBlock).diagnosis.startswith("Your code writes into ")
     assert report("BasicBlock", BasicBlock).diagnosis.endswith(", in place.")

@@ -16,7 +16,7 @@ from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogn
 from autograder.diagnosis.ignored import mistaken_axis_finding
 from autograder.diagnosis.misconceptions import misconception_sentence, nearly_sentence
 from autograder.diagnosis.order import OF_PARAMETERS, OF_SLIGHT, RECOGNISERS
-from autograder.diagnosis.raised import none_finding, raised_finding, written_finding
+from autograder.diagnosis.raised import misfit_finding, none_finding, raised_finding, written_finding
 from autograder.diagnosis.shapes import shape_finding
 from autograder.key import ExerciseKey
 
@@ -58,6 +58,7 @@ def _in_errors(key: ExerciseKey, answers: Answers, evidence: list[Evidence]) -> 
         written_finding(key, answers)
         or none_finding(key, answers)
         or raised_finding(key, answers)
+        or misfit_finding(key, answers)
         or _where_it_returns(key, answers, evidence)
     )
 

@@ -105,7 +105,21 @@ def tuple_finding(evidence: Evidence) -> Finding | None:
         shown = " and ".join(name if name != "1" else "a 1" for name in extra)
         shown = f"{len(extra)} ones" if len(extra) > 1 and set(extra) == {"1"} else shown
         return Finding(f"{evidence.your} has {shown} too many.", "Which step puts it in?") if all(extra) else None
-    return _replaced(evidence, edit) if edit.kind == "replaced" else None
+    return _replaced(evidence, edit) if edit.kind == "replaced" else _joined(evidence, edit)
+
+
+def _joined(evidence: Evidence, edit: Edit) -> Finding | None:
+    """Two entries where their product is expected, or the product of two where these are."""
+    (i,) = edit.indices
+    one, two = (0, 1) if edit.kind == "split" else (1, 0)  # which side has the product, and which its factors
+    product = _entry(evidence.wrong, one, i)
+    factors = [_entry(evidence.wrong, two, index) for index in (i, i + 1)]
+    if not product or not all(factors):
+        return None
+    first = " and ".join(factors)
+    sides = (first, product) if edit.kind == "split" else (product, first)
+    verb = "is" if edit.kind == "split" else "are"
+    return Finding(f"{evidence.your} has {sides[0]} where {sides[1]} {verb} expected.", "Which axes are joined to one?")
 
 
 def _replaced(evidence: Evidence, edit: Edit) -> Finding | None:

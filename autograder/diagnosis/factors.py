@@ -89,7 +89,7 @@ def _told(sample: Sample) -> int:
 
 
 def _tells(sample: Sample) -> bool:
-    return bool((sample.expected != 0).any())
+    return sample.tensors and bool((sample.expected != 0).any())
 
 
 def factor(sample: Sample) -> float | None:

@@ -18,6 +18,8 @@ FUNCTIONS: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
     ("the root of the expected one", "Is a square missing, or a root too many?", torch.sqrt),
     ("the logarithm of the expected one", "Is the logarithm taken once too often?", torch.log),
     ("the exponential of the expected one", "Is a logarithm missing, or an exponential too many?", torch.exp),
+    ("the sigmoid of the expected one", "Are scores asked for, or probabilities?", torch.sigmoid),
+    ("the tanh of the expected one", "What bounds the numbers at the end?", torch.tanh),
     ("1 minus the expected one", "Which of the two does your result count?", lambda e: 1 - e),
     ("the reciprocal of the expected one", "What is divided by what?", torch.reciprocal),
     ("the absolute value of the expected one", "Where does the sign get lost?", torch.abs),
@@ -47,7 +49,10 @@ def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
                 f"{evidence.your} is the expected one after a softmax along {where}.",
                 "Who takes the softmax: you, too?",
             )
-        given = [replace(sample, expected=sample.yours, yours=sample.expected) for sample in evidence.samples]
+        given = [
+            replace(sample, expected=_seen(sample), yours=sample.expected) if sample.comparable else sample
+            for sample in evidence.samples
+        ]
         if replace(evidence, samples=given).explained_by(partial(_softmax, index), least):
             return Finding(
                 f"A softmax along {where} would make the expected one of {_lower(evidence.your)}.",
@@ -56,9 +61,16 @@ def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
     return None
 
 
+def _seen(sample: Sample) -> Tensor:
+    """The candidate's numbers as scores: what is hidden, so that no share of it is expected, has none."""
+    hidden = sample.expected == 0
+    seen: Tensor = sample.yours.masked_fill(hidden, -torch.inf) if bool(hidden.any()) else sample.yours
+    return seen
+
+
 def _softmax(index: int, sample: Sample) -> Tensor:
     shares: Tensor = sample.expected.double().softmax(index)
-    return shares
+    return shares.nan_to_num(0.0)  # where everything is hidden
 
 
 def _lower(text: str) -> str:

@@ -39,7 +39,9 @@ def defaults(parameters: Sequence[dict[str, Any]]) -> dict[str, int | float]:
 def inputs_of(arguments: dict[str, Any], axes: dict[str, Any]) -> Inputs:
     """What a call with these arguments is given, where `axes` describes those of each parameter."""
     known = {name: (axis_names(each, arguments.get(name)), arguments.get(name)) for name, each in axes.items()}
-    return Inputs(arguments, {name: (a, value.shape) for name, (a, value) in known.items() if a is not None})
+    return Inputs(
+        arguments, {name: (a, value.shape) for name, (a, value) in known.items() if a is not None and value is not None}
+    )
 
 
 def parameter_axes(key: ExerciseKey) -> dict[str, Any]:

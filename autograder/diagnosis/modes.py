@@ -67,7 +67,7 @@ def norm_finding(evidence: Evidence) -> Finding | None:
         return None
     before, norm = found.pop()
     return Finding(
-        f"The running mean of `{norm}` is not what was expected, and that of `{before}`, in front of it, is right.",
+        f"The running mean of `{norm}` is not what was expected, and that of `{before}` is right.",
         f"What is `{norm}` given, and how often does it run?",
     )
 

@@ -35,7 +35,7 @@ from autograder.diagnosis.numbers import (
     precision_finding,
     value_finding,
 )
-from autograder.diagnosis.parts import exchanged_parts_finding
+from autograder.diagnosis.parts import copied_part_finding, exchanged_parts_finding, one_part_finding
 from autograder.diagnosis.places import all_but_finding, edge_finding, padding_finding, place_finding, triangle_finding
 from autograder.diagnosis.ranges import range_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
@@ -63,6 +63,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     shuffled_finding,
     number_finding,
     tuple_finding,
+    copied_part_finding,
     precision_finding,
     softmax_finding,
     temperature_finding,
@@ -87,6 +88,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     call_finding,
     circumstance_finding,
     norm_finding,
+    one_part_finding,
     wrong_gradient_finding,
 )
 

@@ -98,9 +98,10 @@ def all_but_finding(evidence: Evidence) -> Finding | None:
 
 
 def edge_finding(evidence: Evidence) -> Finding | None:
-    """All differences outside the first or the last index of an axis. A gradient has a sentence of its own."""
-    for where, look, _ in () if evidence.name.startswith("gradient of ") else _edges(evidence):
-        return Finding(f"All differences in {_of_yours(evidence)} lie at other indices than {where}.", look)
+    """All differences outside the first or the last index of the first axis. A gradient has a sentence of its own."""
+    for where, look, index in () if evidence.name.startswith("gradient of ") else _edges(evidence):
+        if index == 0:  # of the axes behind it an end is often right by chance
+            return Finding(f"All differences in {_of_yours(evidence)} lie at other indices than {where}.", look)
     return None
 
 

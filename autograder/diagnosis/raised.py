@@ -15,6 +15,20 @@ from autograder.key import ExerciseKey
 WRITTEN = re.compile(r"leaf Variable that requires grad is being used in an in-place operation")
 MEETING = re.compile(r"The size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 PRODUCT = re.compile(r"mat1 and mat2 shapes cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)")
+MISFITS = (
+    (
+        re.compile(r"mat1 and mat2 shapes cannot be multiplied \(\d+x(?P<given>\d+) and (?P<takes>\d+)x\d+\)"),
+        "A matrix product takes {takes} numbers of each row, and is given {given}.",
+    ),
+    (
+        re.compile(r"same reduction dim, but got \[\d+, (?P<given>\d+)\] X \[(?P<takes>\d+), \d+\]"),
+        "A matrix product takes {takes} numbers of each row, and is given {given}.",
+    ),
+    (
+        re.compile(r"to have (?P<takes>\d+) channels, but got (?P<given>\d+) channels instead"),
+        "A convolution takes {takes} channels, and is given {given}.",
+    ),
+)
 BATCHED = re.compile(
     r"Expected size for first two dimensions of batch2 tensor to be: \[(\d+), (\d+)\] but got: \[(\d+), (\d+)\]"
 )
@@ -40,6 +54,27 @@ def raised_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
         "second.",
         "raised_finding",
     )
+
+
+def misfit_finding(key: ExerciseKey, answers: Answers) -> Finding | None:
+    """How much a linear map or a convolution takes, and how much it is given, in the first of the errors that all say
+    so."""
+    found = [
+        next((text for text in (_misfit(each, answer.message) for each in MISFITS) if text), "")
+        for case, answer in zip(key.cases, answers.cases, strict=True)
+        if answer.outcome == "raised" and not case["raises"]
+    ]
+    if not found or not all(found):
+        return None
+    return Finding(
+        found[0], "What does the step in front of it give, and which argument says what comes in?", "misfit_finding"
+    )
+
+
+def _misfit(kind: tuple[re.Pattern[str], str], message: str) -> str:
+    pattern, text = kind
+    match = pattern.search(message)
+    return text.format(**match.groupdict()) if match and match["takes"] != match["given"] else ""
 
 
 def written_finding(key: ExerciseKey, answers: Answers) -> Finding | None:

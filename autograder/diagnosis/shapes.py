@@ -139,7 +139,8 @@ def _one_size(evidence: Evidence, samples: Sequence[Sample]) -> Finding | None:
     if evidence.right or off or not changed or len({steps[index] for index in changed}) > 1 or len(samples) < 2:
         return None
     which = " and ".join(axis(samples[0].names, index) for index in changed)
-    return Finding(f"{_capital(which)} of {evidence.what} are {_too(steps[changed[0]])}, in every case.", BOUNDS)
+    look = "Which argument of the layer decides these sizes?" if evidence.name == "parameters" else BOUNDS
+    return Finding(f"{_capital(which)} of {evidence.what} are {_too(steps[changed[0]])}, in every case.", look)
 
 
 def _one_axis(evidence: Evidence, samples: Sequence[Sample], index: int) -> Finding | None:

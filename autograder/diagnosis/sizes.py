@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations, permutations
-from math import ceil, prod
+from math import ceil, floor, prod
 
 from autograder.diagnosis.evidence import Sample
 from autograder.diagnosis.quantities import Named, named_sizes
@@ -43,21 +44,29 @@ def size_name(samples: Sequence[Sample], values: Sequence[int]) -> str:
 def _of_one(names: Sequence[str]) -> Iterator[tuple[str, Formula]]:
     for name in names:
         for step in (1, 2, 3, 4):
-            yield f"{name} + {step}", lambda k, n=name, s=step: k[n] + s
-            yield f"{name} − {step}", lambda k, n=name, s=step: k[n] - s
+            yield f"{name} + {step}", partial(_linear, {name: 1}, step)
+            yield f"{name} − {step}", partial(_linear, {name: 1}, -step)
         for part in (2, 4, 8):
-            yield f"⌊{name}/{part}⌋", lambda k, n=name, p=part: k[n] // p
-            yield f"⌈{name}/{part}⌉", lambda k, n=name, p=part: ceil(k[n] / p)
+            yield f"⌊{name}/{part}⌋", partial(_part, floor, name, part)
+            yield f"⌈{name}/{part}⌉", partial(_part, ceil, name, part)
 
 
 def _of_two(names: Sequence[str]) -> Iterator[tuple[str, Formula]]:
     for a, b in permutations(names, 2):
         for step in (0, 1, -1, 2, -2):
             shown = f" {'+' if step > 0 else '−'} {abs(step)}" if step else ""
-            yield f"{a} − {b}{shown}", lambda k, a=a, b=b, s=step: k[a] - k[b] + s
+            yield f"{a} − {b}{shown}", partial(_linear, {a: 1, b: -1}, step)
 
 
 def _sums(names: Sequence[str]) -> Iterator[tuple[str, Formula]]:
     for number in range(2, MOST_SUMMANDS + 1):
         for group in combinations(names, number):
-            yield " + ".join(group), lambda k, g=group: sum(k[name] for name in g)
+            yield " + ".join(group), partial(_linear, dict.fromkeys(group, 1), 0)
+
+
+def _linear(factors: dict[str, int], step: int, known: Named) -> float:
+    return sum(factor * known[name] for name, factor in factors.items()) + step
+
+
+def _part(rounded: Callable[[float], int], name: str, part: int, known: Named) -> float:
+    return rounded(known[name] / part)

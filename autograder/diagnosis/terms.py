@@ -11,7 +11,7 @@ from autograder.diagnosis.quantities import named_sizes
 
 LEAST = 3  # wrong counts, and different differences, that one term explains
 LEAST_OF_TWO = 4  # that two terms explain
-MOST_DEGREE = 5
+MOST_DEGREE = 6
 MOST_TERMS = 4_000  # of one exercise: with more names than make these nothing is looked for
 Counted = tuple[Sample, int, int]  # with the expected count and the candidate's
 Values = tuple[int, ...]
@@ -22,6 +22,14 @@ def terms_finding(counted: Sequence[Counted], your: str) -> Finding | None:
     wrong = [(sample, e, y) for sample, e, y in counted if e != y]
     if len(wrong) < LEAST or len({(e, y) for _, e, y in wrong}) < LEAST:
         return None
+    found = _explained(counted, your)
+    if found is None and len(wrong) < len(counted):  # a term that counts in some of the cases only
+        found = _explained(wrong, f"Where it is wrong, {your[0].lower()}{your[1:]}")
+    return found
+
+
+def _explained(counted: Sequence[Counted], your: str) -> Finding | None:
+    wrong = [(expected, yours) for _, expected, yours in counted if expected != yours]
     terms = _terms([sample for sample, _, _ in counted])
     differences = tuple(y - e for _, e, y in counted)
     if not terms or len(set(differences)) < LEAST:
@@ -30,8 +38,8 @@ def terms_finding(counted: Sequence[Counted], your: str) -> Finding | None:
     for sign, word in ((1, "large"), (-1, "small")):
         name = terms.get(tuple(sign * each for each in differences))
         if name:
-            return Finding(f"{your} is too {word} by {name}, in every case.", look)
-    expected, yours = (tuple(each[i] for each in counted) for i in (1, 2))
+            return Finding(f"{your} is too {word} by {name}.", look)
+    expected, yours = tuple(e for _, e, _ in counted), tuple(y for _, _, y in counted)
     for values, name in terms.items():
         if len(set(values)) < LEAST or 0 in values:
             continue
@@ -53,7 +61,7 @@ def _of_two(terms: dict[Values, str], differences: Values, your: str) -> Finding
         return None
     more, less = found[min(found)][0]
     return Finding(
-        f"{your} is the expected one plus {more} minus {less}, in every case.",
+        f"{your} is the expected one plus {more} minus {less}.",
         "Does one of the two stand for the other?",
     )
 
@@ -69,7 +77,7 @@ def _terms(samples: Sequence[Sample]) -> dict[Values, str]:
     for power in sorted(powers, key=sum) if len(powers) <= MOST_TERMS else []:
         values = tuple(int(prod(each[n] ** p for n, p in zip(names, power, strict=True))) for each in known)
         text = "·".join(f"{n}{'²' if p == 2 else ''}" for n, p in zip(names, power, strict=True) if p)
-        for number in (1, 2, 3, 4) if text else (1, 2, 3, 4, 5, 6, 8, 9):
+        for number in (1, 2, 3, 4, 9) if text else (1, 2, 3, 4, 5, 6, 8, 9):
             shown = text if number == 1 and text else f"{number}·{text}" if text else str(number)
             found.setdefault(tuple(number * value for value in values), shown)
     return found

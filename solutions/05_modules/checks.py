@@ -1104,6 +1104,12 @@ def _(draw):
     return {"module": module, "x": draw.normal(2, 2, 5, 7)}
 
 
+@capture_outputs.case("a dropout, which drops other numbers in each run")
+def _(draw):
+    module = recipe("Sequential", recipe("Linear", 4, 6), recipe("Dropout", 0.5), recipe("Linear", 6, 2))
+    return {"module": module, "x": draw.normal(3, 4, mean=1.0)}
+
+
 @capture_outputs.case("the module raises half-way", raises=RuntimeError)
 def _(draw):
     module = recipe("Raising", recipe("Linear", 3, 4), recipe("ReLU"), hooked=["first"])
@@ -1169,6 +1175,14 @@ def children_alone(module, x):
     does not go down to them."""
     children = dict(module.named_children())
     return hooked(module, x, wanted=lambda name, part: name in children)
+
+
+@capture_outputs.misconception
+def runs_twice(module, x):
+    """Yours runs the module more than once. That is twice the work, and where anything is drawn at random the second
+    run is another one."""
+    module(x)
+    return hooked(module, x)
 
 
 @capture_outputs.misconception

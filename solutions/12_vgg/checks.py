@@ -916,7 +916,8 @@ def inputs_counted(config, image=224):
 
 @activation_bytes.misconception
 def relu_counted(config, image=224):
-    """Yours counts what ReLU gives as well. The convolutions' results alone are asked for."""
+    """Yours is twice what was asked for, as if what ReLU gives were counted as well. What counts is the convolutions'
+    results alone, at 4 bytes a number."""
     return kept(config, image, lambda convs, channels, side, before: 8 * convs * channels * side**2)
 
 
