@@ -70,10 +70,10 @@ class Exercise:
 
     `needs` names the earlier exercises that this one builds on, `forbids` the functions that may not be called (by
     their last name: "cdist" stands for torch.cdist and every alias of it, "Linear" for nn.Linear and what inherits from
-    it). `memory` tells whether the result must lie in an input's memory ("view") or must not ("copy"), `contiguous`
-    whether it has to be. `quantities` are numbers that have a name in this exercise, each a function of a case's
-    arguments, beside the sizes of its axes and its arguments that are numbers: a result that is wrong by such a factor
-    is told its name.
+    it) and the keyword arguments that may not be used ("ignore_index"). `memory` tells whether the result must lie in
+    an input's memory ("view") or must not ("copy"), `contiguous` whether it has to be. `quantities` are numbers that
+    have a name in this exercise, each a function of a case's arguments, beside the sizes of its axes and its arguments
+    that are numbers: a result that is wrong by such a factor is told its name.
     """
 
     name: str

@@ -29,15 +29,25 @@ def parameters(candidate: Callable[..., Any]) -> list[dict[str, Any]]:
 
 
 def forward_of(candidate: Callable[..., Any]) -> list[dict[str, Any]] | None:
-    """The parameters of a class's forward, but for `*args` and `**kwargs`; None for a function."""
+    """The parameters of a class's forward, or of its only method, but for `*args` and `**kwargs`; None for a
+    function."""
     if not isinstance(candidate, type):
         return None
-    return [each for each in parameters(_function(candidate, "forward")) if not each["written"].startswith("*")]
+    found = parameters(_function(candidate, _called(candidate)))
+    return [each for each in found if not each["written"].startswith("*")]
 
 
 def returns(candidate: Callable[..., Any]) -> Any:
-    """The description of what a reference returns; of a class, what its forward does."""
-    return describe(typing.get_type_hints(_function(candidate, "forward")).get("return"))
+    """The description of what a reference returns; of a class, what its forward does, or its only method."""
+    return describe(typing.get_type_hints(_function(candidate, _called(candidate))).get("return"))
+
+
+def _called(candidate: Callable[..., Any]) -> str:
+    """The method of a class that is judged: forward, or the only one that is not private."""
+    if hasattr(candidate, "forward") or not isinstance(candidate, type):
+        return "forward"
+    [name] = [name for name, value in vars(candidate).items() if callable(value) and not name.startswith("_")]
+    return name
 
 
 def _function(candidate: Callable[..., Any], method: str) -> Callable[..., Any]:

@@ -186,6 +186,7 @@ class Course:
         from nbclient.exceptions import CellExecutionError
 
         path = self.lessons / f"{name}.md"
+        source = fingerprint(self.sources(name)[self.lesson_notebook(name)])  # before the cells run: they take a while
         notebook = jupytext.read(path, fmt="md")
         _number_cells(notebook, f"lesson-{name}")
         client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(self.lessons)}})
@@ -197,7 +198,7 @@ class Course:
             cell.metadata.pop("execution", None)  # when a cell ran is of no use to a reader
             for output in cell.get("outputs", []):
                 output.get("data", {}).pop(LIVE_VIEW, None)  # controls are dead without a kernel; the figure stays
-        notebook.metadata = _metadata(name, fingerprint(self.sources(name)[self.lesson_notebook(name)]))
+        notebook.metadata = _metadata(name, source)
         write(notebook, self.lesson_notebook(name))
 
 

@@ -88,7 +88,7 @@ def _is_small(case: dict[str, Any]) -> bool:
 def arguments_of(case: dict[str, Any], names: Names, call: int = 1) -> dict[str, Any]:
     """A case's arguments by name: what a function is called with, or a module is built with and given in a call."""
     arguments: dict[str, Any] = case["arguments"]
-    if "steps" not in arguments:
+    if "build" not in arguments:  # a function may have `steps` too
         return arguments
     calls = [step for step in arguments["steps"] if "positional" in step]
     given = by_their_names(names.forward, calls[min(call, len(calls)) - 1]) if calls else {}
@@ -98,7 +98,7 @@ def arguments_of(case: dict[str, Any], names: Names, call: int = 1) -> dict[str,
 def with_values(case: dict[str, Any], contrast: Contrast, names: Names) -> dict[str, Any]:
     """The arguments of a contrast's case, its own values put in; of a module's calls into the first."""
     arguments = case["arguments"]
-    if "steps" not in arguments:
+    if "build" not in arguments:  # a function may have `steps` too
         return {**arguments, **contrast.values}
     steps = list(arguments["steps"])
     first = next((i for i, step in enumerate(steps) if "positional" in step), None)

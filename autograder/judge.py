@@ -127,7 +127,7 @@ def _problem(key: ExerciseKey, answers: Answers) -> Fault | None:
             return Fault(Stage.CALLABLE, headline, key.heading, answers.detail)
         case "not a class":
             headline = f"`{key.name}` is {answers.detail}, not a class."
-            return Fault(Stage.CALLABLE, headline, f"class {key.name}(nn.Module)", answers.detail)
+            return Fault(Stage.CALLABLE, headline, key.heading, answers.detail)
         case "signature":
             headline = f"`{key.name}` cannot be called with the parameters of the stub."
             yours = f"{key.name}{answers.detail}"

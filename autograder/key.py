@@ -56,7 +56,10 @@ class ExerciseKey:
     @property
     def heading(self) -> str:
         """The first line of its definition: `def causal_mask(length)`, `class Affine(nn.Module)`."""
-        return f"def {self.signature}" if self.forward is None else f"class {self.name}(nn.Module)"
+        if self.forward is None:
+            return f"def {self.signature}"
+        is_module = any("parameters" in case["expected"] for case in self.cases)
+        return f"class {self.name}(nn.Module)" if is_module else f"class {self.name}"
 
     @property
     def loop_sizes(self) -> tuple[int, int]:

@@ -1,7 +1,8 @@
-"""Plans: what is done with a module in one case, as data.
+"""Plans: what is done with a module, or with another object, in one case, as data.
 
 `built(3, momentum=0.2).call(x).eval().differentiate(y)` builds the module, fills its weights, calls it, and so on.
-In training dropout drops the same places for everyone.
+In training dropout drops the same places for everyone. `built().method("append", x).method("append", y)` calls methods
+of an object that need not be a module.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 
 class Plan(dict[str, Any]):
@@ -27,6 +29,16 @@ class Plan(dict[str, Any]):
         """Call and differentiate; of the gradients those of the named parameters alone are judged, for all of them
         would make a large network's key as large as the network."""
         return self._then("differentiate", positional=list(positional), keywords=keywords, only=list(names))
+
+    def method(self, name: str, *positional: Any, **keywords: Any) -> Plan:
+        """Call a method. In a plan of methods alone nothing is asked of what a module is made of."""
+        return self._then("call", method=name, positional=list(positional), keywords=keywords)
+
+    def only(self, places: Tensor) -> Plan:
+        """Of the last call's result only these places are judged, a boolean tensor over its first axes: elsewhere it is
+        taken for 0, whatever stands there."""
+        self["steps"][-1]["only_at"] = places
+        return self
 
     def train(self) -> Plan:
         """Set training mode, in which modules begin."""

@@ -64,6 +64,12 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
     device = torch.device(arguments.get("device", "cpu"))
     with device:
         built = candidate(*positional, **by_name)
+    calls = [step for step in arguments["steps"] if "positional" in step]
+    if calls and all("method" in step for step in calls):
+        for number, step in enumerate(calls, 1):
+            result = getattr(built, step["method"])(*step["positional"], **step["keywords"])
+            yield f"result in call {number}" if len(calls) > 1 else "result", result
+        return
     if not isinstance(built, nn.Module):
         kind = type(built).__name__
         yield "parameters", Foreign(kind, f"not a module but an object of type {kind}")
@@ -78,7 +84,7 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
         [name for name, value in parameters.items() if value.dim() > 1 and not (value.is_meta or value.any())],
     )
     fill(built)
-    several, number = sum("positional" in step for step in arguments["steps"]) > 1, 0
+    number = 0
     for step in arguments["steps"]:
         match step["do"]:
             case "train" | "eval":
@@ -94,7 +100,7 @@ def module(candidate: Candidate, names: Names, arguments: dict[str, Any]) -> Res
                 step = {**step, "positional": [_on(device, value) for value in step["positional"]]}
                 for name, value in _call_module(built, names, step):
                     when = "after" if name.startswith("buffer") else "in"
-                    yield f"{name} {when} call {number}" if several else name, value
+                    yield f"{name} {when} call {number}" if len(calls) > 1 else name, value
 
 
 PROBES: dict[str, Probe] = {"call": call, "gradients": gradients, "module": module}
@@ -108,6 +114,8 @@ def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> Result
         value.requires_grad_()
     with SteadyDropout():
         result = built(*step["positional"], **step["keywords"])
+    if "only_at" in step:
+        result = _only_at(step["only_at"], result)
     yield "result", result
     if differentiate:
         trained: dict[str, Tensor] = {name: value for name, value in built.named_parameters() if value.requires_grad}
@@ -118,6 +126,14 @@ def _call_module(built: nn.Module, names: Names, step: dict[str, Any]) -> Result
     yield "buffers in the graph", [name for name, value in built.named_buffers() if value.requires_grad]
     for name, count in counted_calls(built).items():
         yield f"calls of {name or 'the module'}", count
+
+
+def _only_at(places: Tensor, result: Any) -> Any:
+    """A result with zeros at all other places, where it has the shape for it."""
+    if not isinstance(result, Tensor) or result.shape[: places.dim()] != places.shape:
+        return result
+    with unwatched():
+        return result.masked_fill(~places.view(*places.shape, *[1] * (result.dim() - places.dim())), 0)
 
 
 def _persistent_buffers(built: nn.Module) -> dict[str, Tensor]:
@@ -166,7 +182,7 @@ def _is_floating(value: Any) -> bool:
 
 def inputs_of(names: Names, arguments: dict[str, Any]) -> dict[str, Any]:
     """The values that a candidate is called with on a case, by name: those that it must not change."""
-    if "steps" not in arguments:
+    if "build" not in arguments:  # a function may have `steps` too
         return arguments
     calls = [by_their_names(names.forward, step) for step in arguments["steps"] if "positional" in step]
     return {

@@ -22,6 +22,7 @@ from autograder.errors import AutograderError
 from autograder.places import key_path
 
 if TYPE_CHECKING:
+    from autograder.answers import Answers
     from autograder.key import ExerciseKey
     from autograder.report import Report, Verdict
 
@@ -119,7 +120,12 @@ class ExerciseNotebook(pytest.File):
             earlier = {need: lesson[need] for name in wanted for need in all_needs(name, needs) if need in lesson}
             limits = Limits(case=float(self.config.getini("autograder_timeout")))
             keys = earlier | wanted
-            answers = run_notebook(self.path, self.cells, [key.question for key in keys.values()], limits)
+
+            def doubts(name: str, answers: Answers) -> bool:
+                return judge(keys[name], answers, self.path.stem).status == "failed"
+
+            questions = [key.question for key in keys.values()]
+            answers = run_notebook(self.path, self.cells, questions, limits, doubts=doubts)
             reports = {name: judge(key, answers[name], self.path.stem) for name, key in keys.items()}
             statuses = {name: report.status for name, report in reports.items()}
             known[self.nodeid] = {

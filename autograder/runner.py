@@ -6,16 +6,17 @@ costs the exercise or the cell at fault; the rest is run again without it.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from autograder.answers import Answer, Answers
+    from autograder.answers import Answer, Answers, Question
     from autograder.notebook import Cell
 
 LARGEST_MESSAGE = 256 * 2**20  # bytes
@@ -37,11 +38,23 @@ class Child(Protocol):
         """Its next message. Raises TimeoutError after `seconds`, EOFError or OSError where it is gone, ValueError,
         KeyError or TypeError where it sent something else."""
 
+    def send(self, message: bytes) -> None:
+        """Tell it something. Never raises: where it is gone, `receive` will tell."""
+
     def end(self) -> str:
         """See that it is gone; how it ended, as a sentence goes on after "The process"."""
 
 
-Launch = Callable[[bytes], Child]
+Launch = Callable[[Sequence[bytes]], Child]
+Doubts = Callable[[str, "Answers"], bool]
+Packed = tuple[bytes, bytes]
+
+
+def packed(question: Question) -> Packed:
+    """A question as bytes, and apart from it its contrasts, which only a wrong answer is given."""
+    from autograder.values import pack
+
+    return pack(vars(replace(question, contrasts=[]))), pack(question.contrasts) if question.contrasts else b""
 
 
 def start_server() -> None:
@@ -62,19 +75,22 @@ def _context() -> Any:
 def run_notebook(
     path: Path,
     cells: Sequence[Cell],
-    questions: Sequence[Any],
+    questions: Sequence[Question],
     limits: Limits | None = None,
     launch: Launch | None = None,
+    doubts: Doubts = lambda name, answers: True,
+    known: Mapping[str, Packed] | None = None,
 ) -> dict[str, Answers]:
     """Answers by exercise name. Never raises for what a notebook does.
 
-    `launch` starts a process that is given a task as bytes; without it, one is forked here that runs beside the
-    notebook.
+    `launch` starts a process that is given a task as messages; without it, one is forked here that runs beside the
+    notebook. `doubts` says of an exercise's answers whether they are wrong, so that contrasts are worth trying.
+    `known` holds the questions that are packed already.
     """
     if launch is None:
         start_server()
         launch = lambda work: _Forked(work, path.parent)  # noqa: E731
-    gathering = _Gathering(launch, list(cells), list(questions), limits or Limits())
+    gathering = _Gathering(launch, list(cells), list(questions), limits or Limits(), doubts, known or {})
     while gathering.unanswered():
         gathering.run_child()
     return gathering.finished()
@@ -83,18 +99,28 @@ def run_notebook(
 class _Gathering:
     """What is known so far of one notebook, over as many children as it takes."""
 
-    def __init__(self, launch: Launch, cells: list[Cell], questions: list[Any], limits: Limits) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        cells: list[Cell],
+        questions: list[Question],
+        limits: Limits,
+        doubts: Doubts,
+        known: Mapping[str, Packed],
+    ) -> None:
         self.launch = launch
         self.cells = cells
-        self.questions = questions
+        self.questions = {question.name: question for question in questions}
         self.limits = limits
+        self.doubts = doubts
+        self.packed = {name: known.get(name) or packed(question) for name, question in self.questions.items()}
         self.answers: dict[str, Answers] = {}
         self.partial: dict[str, list[Answer]] = {}
         self.problems: dict[int, str] = {}  # of cells that failed
         self.fatal: set[int] = set()  # cells that ended their process: not run again
 
-    def unanswered(self) -> list[Any]:
-        return [question for question in self.questions if question.name not in self.answers]
+    def unanswered(self) -> list[Question]:
+        return [question for name, question in self.questions.items() if name not in self.answers]
 
     def run_child(self) -> None:
         """Run one child to its end; afterwards something more is answered, or a cell is known to be fatal."""
@@ -102,8 +128,8 @@ class _Gathering:
 
         cells = [vars(cell) for cell in self.cells if cell.number not in self.fatal]
         seconds = {"cell_seconds": self.limits.cell, "case_seconds": self.limits.case}
-        questions = [vars(question) for question in self.unanswered()]
-        child = self.launch(pack({"cells": cells, "questions": questions, **seconds}))
+        questions = [self.packed[question.name][0] for question in self.unanswered()]
+        child = self.launch([pack({"cells": cells, "questions": len(questions), **seconds}), *questions])
         at, ending = self._listen(child)
         ended = child.end()
         if ending:
@@ -120,7 +146,7 @@ class _Gathering:
                 message = child.receive(patience if at else first_patience)
                 if message["kind"] == "done":
                     return at, ""
-                at = self._take(message) or at
+                at = self._take(message, child) or at
             except TimeoutError:
                 return at, f"did not finish within {time.monotonic() - started:.0f} s, and could not be interrupted"
             except (EOFError, OSError):
@@ -128,22 +154,27 @@ class _Gathering:
             except (ValueError, KeyError, TypeError):
                 return at, "sent something that is no answer"
 
-    def _take(self, message: dict[str, Any]) -> dict[str, Any] | None:
+    def _take(self, message: dict[str, Any], child: Child) -> dict[str, Any] | None:
         """Note a message; it is returned where it says what the child is at now."""
-        from autograder.answers import Answer, from_data
+        from autograder.answers import Answer, Answers
 
-        match message["kind"]:
-            case "end":
-                if message["problem"]:
-                    self.problems[message["cell"]] = message["problem"]
-            case "answer":
-                self.partial.setdefault(message["exercise"], []).append(Answer(**message["answer"]))
-            case "answers":
-                self.answers[message["exercise"]] = from_data(message["answers"])
-            case "begin" | "try":
-                if message["kind"] == "try" and message["case"] == 0:
-                    self.partial[message["exercise"]] = []
+        match message:
+            case {"kind": "begin"}:
                 return message
+            case {"kind": "end", "cell": cell, "problem": problem}:
+                self.problems[cell] = problem
+            case {"kind": "try", "exercise": name}:
+                self.partial[name] = []
+                return message
+            case {"kind": "answer", "exercise": name, "answer": answer}:
+                self.partial[name].append(Answer(**answer))
+            case {"kind": "answers", "exercise": name, "answers": answers}:
+                cases = [] if answers["problem"] else self.partial[name]
+                self.answers[name] = Answers(**{**answers, "cases": cases})
+                if not answers["problem"]:
+                    child.send(self.packed[name][1] if self.doubts(name, self.answers[name]) else b"")
+            case {"kind": "contrasts", "exercise": name, "contrasts": tried}:
+                self.answers[name] = replace(self.answers[name], contrasts=tried)
         return None
 
     def _blame(self, at: dict[str, Any], ending: str) -> None:
@@ -189,23 +220,30 @@ class _Gathering:
 class _Forked:
     """A child of the server that all notebooks share, on this machine and with this user's rights."""
 
-    def __init__(self, work: bytes, folder: Path) -> None:
+    def __init__(self, work: Sequence[bytes], folder: Path) -> None:
         from autograder.worker import run
 
         context = _context()
-        self.receiver, sender = context.Pipe(duplex=False)
-        self.process = context.Process(target=run, args=(sender, work, str(folder)), daemon=True)
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=run, args=(theirs, str(folder)), daemon=True)
         self.process.start()
-        sender.close()
+        theirs.close()
+        for message in work:
+            self.send(message)
 
     def receive(self, seconds: float) -> dict[str, Any]:
         """The next message."""
         from autograder.values import unpack
 
-        if not self.receiver.poll(seconds):
+        if not self.connection.poll(seconds):
             raise TimeoutError
-        message: dict[str, Any] = unpack(self.receiver.recv_bytes(LARGEST_MESSAGE))
+        message: dict[str, Any] = unpack(self.connection.recv_bytes(LARGEST_MESSAGE))
         return message
+
+    def send(self, message: bytes) -> None:
+        """Tell it something."""
+        with contextlib.suppress(OSError):
+            self.connection.send_bytes(message)
 
     def end(self) -> str:
         """End the process."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dis
 import functools
 import io
 import signal
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
+from torch import Tensor
 from torch.nn import Module
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
@@ -45,7 +48,8 @@ def time_limit(seconds: float) -> Iterator[None]:
 class Calls(TorchFunctionMode):
     """Counts the torch functions and modules that are called within, by their last name, so that no alias hides one.
 
-    A module counts under its class and the classes of torch that it inherits from.
+    A module counts under its class and the classes of torch that it inherits from, and a loss that leaves targets out
+    under `ignore_index` too.
     """
 
     def __init__(self) -> None:
@@ -69,7 +73,21 @@ class Calls(TorchFunctionMode):
     ) -> Any:
         """Note the function's name and call it."""
         self.counts.update(aliases(getattr(func, "__name__", "")))
+        if _leaves_targets_out(args, kwargs or {}):
+            self.counts["ignore_index"] += 1
         return func(*args, **(kwargs or {}))
+
+
+def _leaves_targets_out(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether a target equals the `ignore_index` of a call. torch hands that on in every call of a loss, its default
+    too, so that only a target tells whether it does anything."""
+    index = kwargs.get("ignore_index")
+    if index is None:
+        return False
+    targets = [value for value in args if isinstance(value, Tensor) and not value.dtype.is_floating_point]
+    with contextlib.suppress(RuntimeError):  # a tensor whose numbers cannot be seen: a meta one, or one under vmap
+        return any(bool((target == index).any()) for target in targets)
+    return False
 
 
 class Steps:
@@ -129,8 +147,8 @@ class Capped(io.TextIOBase):
 
 
 def names_used(candidate: Any) -> set[str]:
-    """The names that a candidate's code mentions, and that of the learner's own functions it calls; for a class also
-    those of torch's classes that it inherits from.
+    """The names that a candidate's code mentions, and that of the learner's own functions it calls, those of keyword
+    arguments included; for a class also those of torch's classes that it inherits from.
 
     A look at the code sees what no mode does: functions that torch handles without its own dispatch.
     """
@@ -146,6 +164,7 @@ def names_used(candidate: Any) -> set[str]:
             continue
         seen.add(code)
         waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        found |= set(_keywords(code))
         for name in code.co_names:
             value = (namespace or {}).get(name)
             own = [inner for inner in _code_of(value) if namespace_of(value) is namespace]
@@ -166,6 +185,18 @@ def aliases(name: str) -> frozenset[str]:
     for space in ("special_", "linalg_", "fft_"):
         plain = plain.removeprefix(space)
     return frozenset({name, plain if plain.startswith("_") else plain.rstrip("_")})
+
+
+def _keywords(code: CodeType) -> Iterator[str]:
+    """The names of keyword arguments in a code's calls. They lie in a tuple among its constants, as a learner's own
+    texts may, and only the instructions tell which is which."""
+    before = None
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "KW_NAMES":
+            yield from code.co_consts[instruction.arg or 0]
+        elif instruction.opname in ("CALL_KW", "CALL_FUNCTION_KW") and before is not None:
+            yield from before.argval
+        before = instruction
 
 
 def _code_of(value: Any) -> Iterator[CodeType]:

@@ -1,6 +1,14 @@
 """The child's side: runs a notebook's cells and tries what they define. Holds no expected result.
 
 Each finding is sent at once, as bytes, so that nothing found is lost when a later function hangs or kills the process.
+The messages are dicts with a `kind`:
+
+    begin, cell             before a cell runs; "end" with its `problem` follows where it failed
+    try, exercise           before its first case
+    answer, exercise        the `answer` on one case after the other
+    answers, exercise       at its end: `answers` without their cases, which are known
+    contrasts, exercise     what became of the `contrasts` that the parent sent thereupon
+    done
 """
 
 from __future__ import annotations
@@ -17,7 +25,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import autograder.jupyter  # noqa: F401  the notebooks import it: loaded once, before the processes part
-from autograder.answers import Answer, Answers, Question, answer_each, as_data, conclude, contrasts, unusable
+from autograder.answers import Answers, Question, answer_each, as_data, conclude, contrasts, unusable
 from autograder.quiet import quiet
 from autograder.values import pack, unpack
 from autograder.watch import Capped, OutOfTime, time_limit
@@ -25,24 +33,22 @@ from autograder.watch import Capped, OutOfTime, time_limit
 MEMORY = 8 * 2**30  # bytes of address space
 
 
-def run(connection: Connection, work: bytes, folder: str) -> None:
-    """Run the cells and answer the questions in `work`, in a process of its own; send messages through `connection`.
-
-    Messages are dicts with a `kind`: "begin" and "end" of a cell, "try" before a case, "answer" after it, "answers" at
-    an exercise's end.
-    """
+def run(connection: Connection, folder: str) -> None:
+    """Take cells and questions from `connection`; run and answer them, in a process of its own; send what is found."""
     _detach()
     os.chdir(folder)
     sys.path.insert(0, folder)  # as in a kernel, files beside the notebook can be imported
-    task = unpack(work)
+    task = unpack(connection.recv_bytes())
+    questions = [Question(**unpack(connection.recv_bytes())) for _ in range(task["questions"])]
     with quiet():
         shell = _shell()
         for cell in task["cells"]:
             _send(connection, kind="begin", cell=cell["number"])
             problem = _run_cell(shell, cell["source"], task["cell_seconds"])
-            _send(connection, kind="end", cell=cell["number"], problem=problem)
-        for question in task["questions"]:
-            _answer(connection, shell.user_ns, Question(**question), task["case_seconds"])
+            if problem:
+                _send(connection, kind="end", cell=cell["number"], problem=problem)
+        for question in questions:
+            _answer(connection, shell.user_ns, question, task["case_seconds"])
     _send(connection, kind="done")
     connection.close()
     os._exit(0)  # threads that a learner left running do not hold the process
@@ -115,17 +121,17 @@ def _answer(connection: Connection, namespace: dict[str, Any], question: Questio
     if problem is not None:
         _send(connection, kind="answers", exercise=question.name, answers=as_data(problem))
         return
-    found: list[Answer] = []
-    following = answer_each(candidate, question, seconds)
-    for index in range(len(question.cases)):
-        _send(connection, kind="try", exercise=question.name, case=index)
-        found.append(next(following))
-        _send(connection, kind="answer", exercise=question.name, case=index, answer=vars(found[-1]))
-    # sent before anything is tried that no verdict depends on, lest a right answer is lost with it
-    answers = conclude(candidate, replace(question, contrasts=[]), found, seconds)
-    _send(connection, kind="answers", exercise=question.name, answers=as_data(answers))
-    answers = replace(answers, contrasts=contrasts(candidate, question, found, seconds))
-    _send(connection, kind="answers", exercise=question.name, answers=as_data(answers))
+    _send(connection, kind="try", exercise=question.name)
+    found = []
+    for answer in answer_each(candidate, question, seconds):
+        found.append(answer)
+        _send(connection, kind="answer", exercise=question.name, answer=vars(answer))
+    answers = conclude(candidate, question, found, seconds)
+    _send(connection, kind="answers", exercise=question.name, answers=as_data(replace(answers, cases=[])))
+    more = connection.recv_bytes()
+    if more:
+        tried = contrasts(candidate, replace(question, contrasts=unpack(more)), found, seconds)
+        _send(connection, kind="contrasts", exercise=question.name, contrasts=tried)
 
 
 def _send(connection: Connection, **message: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -30,6 +31,21 @@ NOISE = "import sys, warnings\nwarnings.warn('careful')\nprint('working on it')\
 MIX = {"right": 47, "wrong": 20, "half done": 20, "noisy": 10, "hanging": 3}  # of a hundred
 
 
+@functools.cache
+def wrong_answers(lesson: str) -> dict[str, str]:
+    """For each exercise a misconception that is right on no case, where there is one: it earns nothing, however it is
+    counted."""
+    return {exercise.name: _wrong(exercise) for exercise in load_lesson(ROOT / "solutions" / lesson).exercises}
+
+
+def _wrong(exercise: Exercise) -> str:
+    _, key = find_exercise(exercise.name)
+    question = replace(key.question, contrasts=[])
+    passed = {item.name: judge(key, collect(item.candidate, question)).passed for item in exercise.misconceptions}
+    chosen = min(exercise.misconceptions, key=lambda item: passed[item.name])
+    return as_answer(chosen.candidate, exercise.name)
+
+
 @dataclass
 class SimulatedClass:
     """A course folder with one lesson, to be graded by nbgrader's commands."""
@@ -38,18 +54,9 @@ class SimulatedClass:
     lesson: str
 
     def __post_init__(self) -> None:
-        loaded = load_lesson(ROOT / "solutions" / self.lesson)
-        self.wrong = {exercise.name: self._wrong(exercise) for exercise in loaded.exercises}
+        self.wrong = wrong_answers(self.lesson)
         source = nbformat.read(ROOT / "solutions" / self.lesson / f"{self.lesson}.ipynb", as_version=4)
         self.right = {grade_id(cell): cell.source for cell in source.cells if grade_id(cell) in self.wrong}
-
-    def _wrong(self, exercise: Exercise) -> str:
-        """A misconception that is right on no case, where there is one: it earns nothing, however it is counted."""
-        _, key = find_exercise(exercise.name)
-        answers = {item.name: collect(item.candidate, key.question) for item in exercise.misconceptions}
-        passed = {name: judge(key, given).passed for name, given in answers.items()}
-        chosen = min(exercise.misconceptions, key=lambda item: passed[item.name])
-        return as_answer(chosen.candidate, exercise.name)
 
     def make(self, configuration: str = "") -> None:
         """The course folder, with the lesson released. `configuration` replaces the course's own."""

@@ -69,6 +69,11 @@ def test_building_twice_changes_nothing_and_a_changed_source_builds_its_own_file
     assert course.stale() == [f"{lesson} is out of date: run `make build`."]
     assert course.build() == [lesson]
     assert "54" in course.lesson_notebook("03_doubling").read_text()
+    meanwhile = "text = open('03_doubling.md').read(); open('03_doubling.md', 'w').write(text.replace('print', 'repr'))"
+    text.write_text(text.read_text().replace("print(2 * 27)", f"print(2 * 27)\n{meanwhile}"))
+    assert course.build() == [lesson]
+    assert course.stale() == [f"{lesson} is out of date: run `make build`."]  # what changed while it ran is not in it
+    assert course.build() == [lesson]
     checks = course.solutions / "03_doubling" / "checks.py"
     checks.write_text(checks.read_text().replace("points=1", "points=4"))
     assert course.build() == [key, source, exercise]

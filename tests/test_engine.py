@@ -42,7 +42,7 @@ ROWS = [
     ["diagnosis"],
     ["judge"],
     ["text", "html"],
-    ["jupyter", "worker", "runner"],
+    ["jupyter", "earlier", "worker", "runner"],
     ["pytest_plugin", "build", "grading"],
 ]
 
@@ -83,7 +83,7 @@ def test_the_engine_knows_no_lesson() -> None:
 
 
 def test_exports() -> None:
-    assert autograder.__all__ == ["check", "hint", "ready", "trace"]
+    assert autograder.__all__ == ["check", "hint", "own", "ready", "trace"]
     for name in autograder.__all__:
         assert callable(getattr(autograder, name))
     with pytest.raises(AttributeError, match="no attribute 'chek'"):

@@ -190,8 +190,8 @@ while True:
         break
 raise RuntimeError((kept, written, tried, children < 60, os.access("/proc/1/root", os.R_OK)))
 '''
-task = {"cells": [{"number": 1, "source": cell}], "questions": [], "cell_seconds": 20.0, "case_seconds": 1.0}
-prisoner = walls.launch({}, pack(task), Bounds(seconds=30, processes=48), hostile.Check({}, {1}))
+task = {"cells": [{"number": 1, "source": cell}], "questions": 0, "cell_seconds": 20.0, "case_seconds": 1.0}
+prisoner = walls.launch({}, [pack(task)], Bounds(seconds=30, processes=48), hostile.Check({}, {1}))
 prisoner.receive(30)
 print(prisoner.receive(30)["problem"])
 prisoner.end()

@@ -24,29 +24,33 @@ from autograder.grading.restore import Released, ReleasedCell, restore, tidy
 from autograder.report import Fault, Report, Stage, Verdict
 from autograder.values import Foreign, pack
 
-CHECK = hostile.Check({"double": 2}, {1, 4})
 RIGHT_ANSWER: dict[str, Any] = {"outcome": "returned", "results": {"result": torch.ones(2)}}
+BEGUN = {"kind": "try", "exercise": "double"}
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        {"kind": "done"},
-        {"kind": "begin", "cell": 4},
-        {"kind": "end", "cell": 1, "problem": ""},
-        {"kind": "try", "exercise": "double", "case": 1},
-        {"kind": "answer", "exercise": "double", "case": 0, "answer": RIGHT_ANSWER},
-        {"kind": "answers", "exercise": "double", "answers": {"cases": [RIGHT_ANSWER] * 2, "steps": [1, 2]}},
-        {"kind": "answers", "exercise": "double", "answers": {"problem": "missing", "cases": []}},
-    ],
-    ids=lambda message: message["kind"],
-)
-def test_messages_of_the_worker_are_taken(message: dict[str, Any]) -> None:
-    assert CHECK.message(pack(message))["kind"] == message["kind"]
+def answer(**fields: Any) -> dict[str, Any]:
+    return {"kind": "answer", "exercise": "double", "answer": {**RIGHT_ANSWER, **fields}}
 
 
 def answers(**fields: Any) -> dict[str, Any]:
-    return {"kind": "answers", "exercise": "double", "answers": {"cases": [RIGHT_ANSWER] * 2, **fields}}
+    return {"kind": "answers", "exercise": "double", "answers": {"steps": [1, 2], **fields}}
+
+
+def contrasts(tried: Any, name: str = "double") -> dict[str, Any]:
+    return {"kind": "contrasts", "exercise": name, "contrasts": tried}
+
+
+def taken(*messages: Any) -> list[Any]:
+    """What is read of a submission's messages, one after the other: two cases were asked of it, in cells 1 and 4."""
+    check = hostile.Check({"double": 2}, {1, 4})
+    return [check.message(pack(message)) for message in messages]
+
+
+def test_messages_of_the_worker_are_taken() -> None:
+    cells = [{"kind": "begin", "cell": 4}, {"kind": "begin", "cell": 1}, {"kind": "end", "cell": 1, "problem": "x"}]
+    answered = [BEGUN, answer(), answer(), answers(), contrasts([{"outcome": "same"}])]
+    messages = [*cells, *answered, answers(problem="missing"), {"kind": "done"}]
+    assert [message["kind"] for message in taken(*messages)] == [message["kind"] for message in messages]
 
 
 WRONG_FORMS: dict[str, Any] = {
@@ -58,14 +62,13 @@ WRONG_FORMS: dict[str, Any] = {
     "true cell": {"kind": "begin", "cell": True},
     "problem that is a number": {"kind": "end", "cell": 1, "problem": 3},
     "unknown exercise": {"kind": "answers", "exercise": "other", "answers": {"problem": "missing", "cases": []}},
-    "too few cases": answers(cases=[RIGHT_ANSWER]),
-    "too many cases": answers(cases=[RIGHT_ANSWER] * 3),
-    "cases that are none": answers(cases=[1, 2]),
-    "no list of cases": answers(cases={"0": 1}),
-    "outcome that is a list": answers(cases=[{**RIGHT_ANSWER, "outcome": ["returned"]}] * 2),
-    "results that are a tensor": answers(cases=[{**RIGHT_ANSWER, "results": torch.ones(2)}] * 2),
-    "calls without numbers": answers(cases=[{**RIGHT_ANSWER, "calls": {"cdist": "none"}}] * 2),
-    "raised that is a text": answers(cases=[{**RIGHT_ANSWER, "raised": "ValueError"}] * 2),
+    "contrasts of an unknown exercise": contrasts([], "other"),
+    "contrasts that are numbers": contrasts([1]),
+    "contrasts that are no list": contrasts({"0": {}}),
+    "outcome that is a list": answer(outcome=["returned"]),
+    "results that are a tensor": answer(results=torch.ones(2)),
+    "calls without numbers": answer(calls={"cdist": "none"}),
+    "raised that is a text": answer(raised="ValueError"),
     "steps that are texts": answers(steps=["1", "2"]),
     "names that are numbers": answers(names=[1]),
     "note that is a dict": answers(note={"x": 1}),
@@ -75,7 +78,25 @@ WRONG_FORMS: dict[str, Any] = {
 @pytest.mark.parametrize("message", WRONG_FORMS.values(), ids=WRONG_FORMS.keys())
 def test_messages_of_every_wrong_form_are_refused(message: Any) -> None:
     with pytest.raises(ValueError, match="message|answers|packed"):
-        CHECK.message(pack(message))
+        taken(BEGUN, answer(), answer(), message)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [answer()],
+        [answers()],
+        [contrasts([])],
+        [BEGUN, answer(), answers()],
+        [BEGUN, answer(), contrasts([])],
+        [BEGUN, answer(), answer(), BEGUN, answers()],
+        [BEGUN, answer(), answer(), answer(), answers()],
+    ],
+    ids=["not begun", "no cases", "nothing tried", "too few", "too early", "begun again", "too many"],
+)
+def test_messages_in_another_order_are_refused(messages: list[Any]) -> None:
+    with pytest.raises(ValueError, match="answers|no message"):
+        taken(*messages)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +113,7 @@ def test_messages_of_every_wrong_form_are_refused(message: Any) -> None:
 )
 def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="message|packed"):
-        CHECK.message(data)
+        hostile.Check({"double": 2}, {1, 4}).message(data)
 
 
 def test_a_message_that_is_too_long_half_or_slow_holds_nobody_up() -> None:
@@ -266,8 +287,8 @@ raise RuntimeError([seen, alone != 0, [name for name in os.environ if 'SECRET' i
 def said_by(source: str) -> str:
     """What a cell raised, in a cage of its own."""
     walls = sandbox.shared("bubblewrap")
-    task = {"cells": [{"number": 1, "source": source}], "questions": [], "cell_seconds": 90.0, "case_seconds": 1.0}
-    prisoner = walls.launch({}, pack(task), Bounds(seconds=100), hostile.Check({}, {1}))
+    task = {"cells": [{"number": 1, "source": source}], "questions": 0, "cell_seconds": 90.0, "case_seconds": 1.0}
+    prisoner = walls.launch({}, [pack(task)], Bounds(seconds=100), hostile.Check({}, {1}))
     prisoner.receive(60)
     problem = prisoner.receive(100)["problem"]
     prisoner.end()

@@ -1,4 +1,4 @@
-"""An exercise as a learner does it: by keyboard, in JupyterLab, in a browser."""
+"""The course in a browser: an exercise as a learner does it, by keyboard, and a class as an instructor grades it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learner import LESSON, ROOT, SOLUTION, as_shown, isolated
+from learner import LESSON, ROOT, SOLUTION, as_shown, isolated, points
+from simulated import SimulatedClass
 
 from autograder.authoring import load_lesson
 
@@ -102,26 +103,35 @@ def wait_until_it_answers(url: str, server: subprocess.Popen[Any], log: Path) ->
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Any]:
-    """The lesson's exercise notebook, open in JupyterLab. What it looks like in the end is in tmp_path/page.png."""
+@contextmanager
+def browser(folder: Path, home: Path, picture: Path) -> Iterator[Any]:
+    """A page of a browser, signed in at a JupyterLab that serves this folder. What it looks like in the end is in
+    `picture`."""
     executable = chromium()
     from playwright.sync_api import sync_playwright
 
-    folder, home = tmp_path / "exercises", tmp_path / "home"
-    shutil.copytree(ROOT / "exercises" / LESSON, folder / LESSON)
     do_not_ask_about_news(home)
     with jupyterlab(folder, home) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=QUIET_CHROMIUM)
-        opened = browser.new_page(viewport={"width": 1400, "height": 1600})
-        opened.set_default_timeout(SECONDS)
-        opened.goto(f"{address}/lab/tree/{LESSON}/{LESSON}.ipynb?token={TOKEN}")
+        started = playwright.chromium.launch(executable_path=executable, args=QUIET_CHROMIUM)
+        page = started.new_page(viewport={"width": 1400, "height": 1600}, base_url=address)
+        page.set_default_timeout(SECONDS)
+        page.goto(f"/api/status?token={TOKEN}")
+        yield page
+        page.screenshot(path=picture)
+        started.close()
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Any]:
+    """The lesson's exercise notebook, open in JupyterLab."""
+    folder = tmp_path / "exercises"
+    shutil.copytree(ROOT / "exercises" / LESSON, folder / LESSON)
+    with browser(folder, tmp_path / "home", tmp_path / "page.png") as opened:
+        opened.goto(f"/lab/tree/{LESSON}/{LESSON}.ipynb")
         # JupyterLab drops a cell that is run before the kernel is there. Its status bar alone tells when that is: the
         # notebook's own indicator begins as idle.
         opened.locator(".jp-StatusBar-TextItem").filter(has_text="| Idle").wait_for()
         yield opened
-        opened.screenshot(path=tmp_path / "page.png")
-        browser.close()
 
 
 def cell_with(page: Any, text: str) -> Any:
@@ -181,3 +191,16 @@ def test_learner_is_told_the_mistake_mends_it_and_is_told_that_it_is_right(page:
     run(page, check)
     report(page, f"{EXERCISE}: right on all")
     assert errors(page).count() == 0
+
+
+def test_the_button_of_formgrader_grades_a_submission(tmp_path: Path) -> None:
+    simulated = SimulatedClass(tmp_path / "course", LESSON)
+    simulated.make()
+    simulated.hand_in(2)
+    with browser(simulated.root, tmp_path / "home", tmp_path / "page.png") as opened:
+        opened.goto(f"/formgrader/manage_submissions/{LESSON}")
+        opened.locator("td.autograde a").first.click()
+        shown = opened.locator(".modal-body").filter(has_text="submissions graded")
+        shown.wait_for()
+        assert f"{LESSON}: 1 of 1 submissions graded" in shown.inner_text()
+    assert simulated.scores() == {"ada": sum(points().values())}

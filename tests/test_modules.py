@@ -21,7 +21,7 @@ from autograder.values import Recipe, identical, pack, unpack
 
 REFERENCE = """
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
@@ -55,6 +55,26 @@ def same(x: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch feature"]:
 
 def turned(x: Float[Tensor, "batch feature"]) -> Float[Tensor, "feature batch"]:
     return x.T.contiguous()
+
+
+class Total:
+    def __init__(self, start: float) -> None:
+        self.total = start
+
+    def add(self, x: Float[Tensor, "batch feature"]) -> Float[Tensor, "feature"]:
+        self.total = self.total + x.sum(dim=0)
+        return self.total
+
+
+class Lengths(nn.Module):
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(d, d)
+
+    def forward(
+        self, x: Float[Tensor, "batch seq d"], mask: Bool[Tensor, "batch seq"]
+    ) -> Float[Tensor, "batch seq d"]:
+        return self.linear(x)
 
 
 def parts_of(module: nn.Module) -> int:
@@ -101,6 +121,17 @@ same = Exercise("same", memory="copy")
 turned = Exercise("turned", contiguous=True)
 parts_of = Exercise("parts_of")
 stem = Exercise("Stem")
+total = Exercise("Total")
+lengths = Exercise("Lengths")
+
+@total.case("three rows, then one")
+def _(draw):
+    return built(0.5).method("add", draw.normal(3, 2)).method("add", draw.normal(1, 2))
+
+@lengths.case("padding on the right")
+def _(draw):
+    mask = draw.integers(0, 2, 2, 3).bool()
+    return built(2).differentiate(draw.normal(2, 3, 2), mask).only(mask)
 
 @scale.case("one call")
 def _(draw):
@@ -439,7 +470,72 @@ def test_a_stub_whose_init_is_not_written_is_not_attempted_and_one_whose_forward
     assert report.first_failure.fault.yours == "it calls `forward`, which is not written yet"
 
 
+def test_a_class_that_is_no_module_is_judged_by_its_method(key: Key) -> None:
+    class Total:
+        def __init__(self, start: float) -> None:
+            self.rows = [torch.tensor(start)]
+
+        def add(self, x: Tensor) -> Tensor:
+            self.rows += list(x)
+            return sum(self.rows, torch.zeros(()))
+
+    class Module(nn.Module):
+        def __init__(self, start: float) -> None:
+            super().__init__()
+            self.total = torch.tensor(start)
+
+        def add(self, x: Tensor) -> Tensor:
+            self.total = self.total + x.sum(dim=0)
+            return self.total
+
+    class Forgetful(Total):
+        def add(self, x: Tensor) -> Tensor:
+            return x.sum(dim=0) + 0.5
+
+    for candidate in (Total, Module):
+        assert report_on(key, "Total", candidate).status == "passed"
+    report = report_on(key, "Total", Forgetful)
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    assert "the result in call 2" in report.first_failure.fault.headline
+    report = report_on(key, "Total", type("Total", (), {"__init__": lambda self, start: None}))
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    assert "has no attribute 'add'" in report.first_failure.fault.yours
+
+
+def test_places_that_are_not_asked_for_hold_anything_and_get_no_gradient(key: Key) -> None:
+    class Filled(nn.Module):
+        fill, beside = 1e9, 0.0
+
+        def __init__(self, d: int) -> None:
+            super().__init__()
+            self.linear = nn.Linear(d, d)
+
+        def forward(self, x: Tensor, mask: Tensor) -> Any:
+            return self.beside + self.linear(x).masked_fill(~mask[..., None], self.fill)
+
+    class Nan(Filled):
+        fill = torch.nan
+
+    class Beside(Filled):
+        beside = 1.0
+
+    class Transposed(Filled):
+        def forward(self, x: Tensor, mask: Tensor) -> Any:
+            return self.linear(x).transpose(0, 1)
+
+    for candidate in (Filled, Nan):
+        assert report_on(key, "Lengths", candidate).status == "passed"
+    assert report_on(key, "Lengths", Beside).status == "failed"
+    report = report_on(key, "Lengths", Transposed)
+    assert report.first_failure is not None
+    assert report.first_failure.fault is not None
+    assert report.first_failure.fault.stage == Stage.SIZES
+
+
 def test_an_exercise_that_wants_a_class_says_so_in_its_heading(key: Key) -> None:
+    assert key.exercise("Total").heading == "class Total"
     assert key.exercise("Scale").heading == "class Scale(nn.Module)"
     assert key.exercise("rows_of").heading == "def rows_of(x)"
     assert Exercise("x").memory == ""

@@ -15,7 +15,7 @@ from torch import Tensor
 from autograder.answers import collect
 from autograder.judge import judge
 from autograder.report import Report, Stage
-from autograder.watch import Calls
+from autograder.watch import Calls, names_used
 
 
 def report_on(name: str, candidate: Callable[..., Any]) -> Report:
@@ -95,6 +95,39 @@ def test_a_forbidden_function_that_torch_does_not_dispatch_is_seen_too() -> None
     report = report_on("broadcast_shape", broadcast_shape)
     assert report.score == 0
     assert report.status == "failed"
+
+
+LOGITS, TARGETS = torch.zeros(3, 4), torch.tensor([0, 2, -100])
+
+
+@pytest.mark.parametrize(
+    ("call", "seen"),
+    [
+        (lambda: F.cross_entropy(LOGITS, TARGETS.clamp(min=0), ignore_index=2), True),
+        (lambda: F.cross_entropy(LOGITS, TARGETS), True),
+        (lambda: F.nll_loss(LOGITS, TARGETS), True),
+        (lambda: torch.nn.NLLLoss(ignore_index=-100)(LOGITS, TARGETS), True),
+        (lambda: F.cross_entropy(LOGITS, TARGETS.clamp(min=0)), False),
+        (lambda: F.cross_entropy(LOGITS, TARGETS.clamp(min=0), ignore_index=3), False),
+        (lambda: torch.vmap(F.cross_entropy)(LOGITS[:, None], TARGETS.clamp(min=0)[:, None]), False),
+    ],
+)
+def test_a_loss_that_leaves_targets_out_is_seen_by_what_it_does(call: Callable[[], Tensor], seen: bool) -> None:
+    with Calls() as calls:
+        call()
+    assert bool(calls.counts["ignore_index"]) is seen
+
+
+def test_a_keyword_argument_is_a_name_that_is_used() -> None:
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(logits, targets, ignore_index=7)
+
+    def listed() -> tuple[str, str]:
+        return ("ignore_index", "reduction")
+
+    assert "ignore_index" in names_used(loss)
+    assert "ignore_index" not in names_used(listed)
+    assert "ignore_index" not in names_used(test_each_forbidden_function_has_its_own_name)
 
 
 def test_to_raise_always_is_no_answer() -> None:

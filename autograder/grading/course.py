@@ -29,6 +29,7 @@ from autograder.grading.restore import Released, ReleasedCell
 from autograder.key import PUBLIC_SEED, ExerciseKey, Key, make_key
 from autograder.keyfile import read_key, to_bytes
 from autograder.places import key_path
+from autograder.runner import Packed, packed
 from autograder.values import pack
 
 ENGINE = Path(__file__).parent.parent
@@ -48,6 +49,11 @@ class Asked:
     points: float
     constant: frozenset[str]
     origin: str
+
+    @functools.cached_property
+    def question(self) -> Packed:
+        """What a submission is asked, packed once for the whole class."""
+        return packed(self.key.question)
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,11 @@ class Check:
     def __init__(self, cases: Mapping[str, int], cells: set[int]) -> None:
         self.cases = cases
         self.cells = cells
+        self.given: dict[str, int] = {}  # answers so far, of the exercises that were begun
 
     def message(self, data: bytes) -> dict[str, Any]:
         """A message in the form that the worker sends. Raises ValueError on anything else."""
-        from autograder.answers import Answer
+        from autograder.answers import Answer, Answers
         from autograder.values import unpack
 
         try:
@@ -73,16 +74,17 @@ class Check:
                     return {"kind": "begin", "cell": self._cell(number)}
                 case {"kind": "end", "cell": number, "problem": str(problem)}:
                     return {"kind": "end", "cell": self._cell(number), "problem": problem[:1000]}
-                case {"kind": "try", "exercise": str(name), "case": int(case)}:
-                    return {"kind": "try", "exercise": self._exercise(name), "case": case}
+                case {"kind": "try", "exercise": str(name)}:
+                    self.given[self._exercise(name)] = 0
+                    return {"kind": "try", "exercise": name}
                 case {"kind": "answer", "exercise": str(name), "answer": dict(answer)}:
-                    return {"kind": "answer", "exercise": self._exercise(name), "answer": _conforming(answer, Answer)}
+                    self.given[name] += 1
+                    return {"kind": "answer", "exercise": name, "answer": _conforming(answer, Answer)}
                 case {"kind": "answers", "exercise": str(name), "answers": dict(answers)}:
-                    return {
-                        "kind": "answers",
-                        "exercise": self._exercise(name),
-                        "answers": self._answers(name, answers),
-                    }
+                    return {"kind": "answers", "exercise": name, "answers": self._answers(name, answers)}
+                case {"kind": "contrasts", "exercise": str(name), "contrasts": list(tried)}:
+                    told = _conforming({"contrasts": tried}, Answers)["contrasts"]
+                    return {"kind": "contrasts", "exercise": self._concluded(name), "contrasts": told}
         except (RecursionError, MemoryError, TypeError, KeyError, AttributeError) as error:
             raise ValueError("a message is no message") from error
         raise ValueError("a message is of no known kind")
@@ -97,14 +99,17 @@ class Check:
             raise ValueError("a message names an exercise that was not asked for")
         return name
 
-    def _answers(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
-        from autograder.answers import Answer, Answers
-
-        answers = _conforming({**data, "cases": []}, Answers)
-        cases = data.get("cases", [])
-        if type(cases) is not list or (not answers.get("problem") and len(cases) != self.cases[name]):
+    def _concluded(self, name: str) -> str:
+        if self.given[self._exercise(name)] != self.cases[name]:
             raise ValueError("an exercise's answers are not as many as its cases")
-        return {**answers, "cases": [_conforming(answer, Answer) for answer in cases]}
+        return name
+
+    def _answers(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
+        from autograder.answers import Answers
+
+        answers = {"problem": "", **_conforming({**data, "cases": []}, Answers)}
+        self._exercise(name) if answers["problem"] else self._concluded(name)
+        return answers
 
 
 def _conforming(data: Any, kind: type) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Sandbox:
         self._ready = False
         return ours
 
-    def launch(self, files: dict[str, bytes], work: bytes, bounds: Bounds, check: hostile.Check) -> Prisoner:
+    def launch(self, files: dict[str, bytes], work: Sequence[bytes], bounds: Bounds, check: hostile.Check) -> Prisoner:
         """Begin one submission. Raises SandboxProblem where the server cannot run."""
         with self._lock:
             self._used = time.monotonic()
@@ -93,7 +93,7 @@ class Sandbox:
                 except OSError as error:
                     self._stop()
                     raise ServerGone(f"The sandbox's server is gone: {error}.") from error
-        return Prisoner(ours, status, [pack_files(files), work], bounds, check)
+        return Prisoner(ours, status, [pack_files(files), *work], bounds, check)
 
     def _wait_until_ready(self, control: socket.socket) -> None:
         control.settimeout(PATIENCE)
@@ -115,8 +115,8 @@ class Sandbox:
         """Run a submission that has nothing in it. Raises SandboxProblem, with the reason, where that fails."""
         from autograder.values import pack
 
-        task = {"cells": [], "questions": [], "cell_seconds": 1.0, "case_seconds": 1.0}
-        prisoner = self.launch({}, pack(task), Bounds(seconds=30), hostile.Check({}, set()))
+        task = {"cells": [], "questions": 0, "cell_seconds": 1.0, "case_seconds": 1.0}
+        prisoner = self.launch({}, [pack(task)], Bounds(seconds=30), hostile.Check({}, set()))
         try:
             message = prisoner.receive(30)
         except (EOFError, TimeoutError, ValueError):
@@ -168,10 +168,9 @@ class Prisoner:
         self.check = check
         self.gone = False
         self.deadline = time.monotonic() + bounds.seconds + 5  # the server ends it before
-        with contextlib.suppress(OSError):  # it is gone already: `receive` will tell
-            channel.settimeout(bounds.seconds)
-            for message in first:
-                channel.sendall(hostile.frame(message))
+        channel.settimeout(bounds.seconds)
+        for message in first:
+            self.send(message)
         self.left = hostile.MOST_BYTES
 
     def receive(self, seconds: float) -> dict[str, Any]:
@@ -184,6 +183,11 @@ class Prisoner:
             raise
         self.left -= len(data)
         return self.check.message(data)
+
+    def send(self, message: bytes) -> None:
+        """Tell it something; it may be gone, or not listen."""
+        with contextlib.suppress(OSError):
+            self.channel.sendall(hostile.frame(message))
 
     def end(self) -> str:
         """End it, if it has not ended; how it ended, as what follows its name in a sentence. Raises ServerGone."""

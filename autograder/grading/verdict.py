@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -80,22 +81,32 @@ def reach(task: Task) -> Verdict:
 
 def _reach(task: Task) -> Verdict:
     began = time.monotonic()
-    exercises = {asked.key.name: asked.key for asked in task.asked.values()}
+    exercises = {asked.key.name: asked for asked in task.asked.values()}
     cells = task.submission.cells
-    check = hostile.Check({name: len(key.cases) for name, key in exercises.items()}, {cell.number for cell in cells})
+    cases = {name: len(asked.key.cases) for name, asked in exercises.items()}
+    check = hostile.Check(cases, {cell.number for cell in cells})
     until = began + task.bounds.seconds
+    found: dict[str, Report] = {}
 
-    def launch(work: bytes) -> sandbox.Prisoner:
+    def launch(work: Sequence[bytes]) -> sandbox.Prisoner:
         left = max(0.1, until - time.monotonic())  # all of a submission's processes share its time
         return sandbox.shared(task.walls).launch(task.submission.files, work, task.bounds.within(left), check)
 
-    questions = [key.question for key in exercises.values()]
-    given = run_notebook(Path(), cells, questions, task.limits, launch)
+    def doubts(name: str, answers: Answers) -> bool:
+        found[name] = judged(exercises[name], answers)
+        return found[name].status == "failed"
+
+    questions = [asked.key.question for asked in exercises.values()]
+    known = {name: asked.question for name, asked in exercises.items()}
+    given = run_notebook(Path(), cells, questions, task.limits, launch, doubts, known)
     written = [
         content.decode(errors="ignore") for name, content in task.submission.files.items() if name.endswith(".py")
     ]
     source = "\n".join([*(cell.source for cell in cells), *written])
-    reports = {name: told(asked, given[asked.key.name], source) for name, asked in task.asked.items()}
+    reports = {
+        name: told(asked, given[asked.key.name], source, found.get(asked.key.name))
+        for name, asked in task.asked.items()
+    }
     findings = {name: finding(report, task.asked[name]) for name, report in with_needs(reports, task.asked).items()}
     return Verdict(findings, time.monotonic() - began, settled=not any(map(_hung, given.values())))
 
@@ -115,9 +126,12 @@ def _hung(answers: Answers) -> bool:
     return "did not finish" in answers.detail or any(case.outcome in ("out of time", "died") for case in answers.cases)
 
 
-def told(asked: Asked, answers: Answers, source: str) -> Report:
-    """The report for the student: the verdicts and the known mistake as they are, the rest in discreet words."""
+def told(asked: Asked, answers: Answers, source: str, found: Report | None = None) -> Report:
+    """The report for the student: the verdicts and the known mistake as they are, the rest in discreet words. `found`
+    is what was found while the submission ran, before there were contrasts."""
     answers = replace(answers, note=discreet.note(answers.note))
+    if found is not None and found.status != "failed":
+        return replace(found, note=answers.note)
     report = judged(asked, answers)
     if report.status != "failed":
         return report
