@@ -190,6 +190,8 @@ def aliases(name: str) -> frozenset[str]:
 def _keywords(code: CodeType) -> Iterator[str]:
     """The names of keyword arguments in a code's calls. They lie in a tuple among its constants, as a learner's own
     texts may, and only the instructions tell which is which."""
+    if not any(isinstance(constant, tuple) for constant in code.co_consts):
+        return
     before = None
     for instruction in dis.get_instructions(code):
         if instruction.opname == "KW_NAMES":

@@ -25,6 +25,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def default_workers() -> int:
+    """How many submissions run at once: half of a submission's time is spent waiting, for the kernel and for the
+    judge."""
+    return 2 * cores() + 1
+
+
 @dataclass(frozen=True)
 class Pool:
     """An executor, and what ends the connection that it lives on."""

@@ -43,7 +43,9 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]
     scheduler = Unicode("", help="A Dask scheduler's address, as tcp://host:8786. Empty: this machine.").tag(
         config=True
     )
-    workers = Integer(0, help="Submissions at once on this machine. 0: one more than its processors.").tag(config=True)
+    workers = Integer(0, help="Submissions at once on this machine. 0: two for each of its processors, and one.").tag(
+        config=True
+    )
     case_seconds = Float(5.0, help="Seconds that a function may take on one case.").tag(config=True)
     cell_seconds = Float(10.0, help="Seconds that a cell may take.").tag(config=True)
     seconds = Float(60.0, help="Seconds that a submission may take in all.").tag(config=True)

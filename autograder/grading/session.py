@@ -21,7 +21,7 @@ from autograder.grading import sandbox
 from autograder.grading.cage import MEBIBYTE, Bounds
 from autograder.grading.course import Assigned, CourseProblem, GradingKeys, Store, assigned
 from autograder.grading.files import LARGEST_FILES, write
-from autograder.grading.pool import Ahead, Name, connect, cores
+from autograder.grading.pool import Ahead, Name, connect, cores, default_workers
 from autograder.grading.progress import Bar, summary
 from autograder.grading.submission import read
 from autograder.grading.verdict import Task, Verdict, VerdictStore
@@ -59,7 +59,7 @@ class Session:
         self.given = self._given()
         self.limits = Limits(cell=settings.cell_seconds, case=settings.case_seconds)
         self.bounds = Bounds(seconds=settings.seconds, memory=settings.memory * MEBIBYTE, processes=settings.processes)
-        self.pool = connect(settings.scheduler, settings.workers or cores() + 1)
+        self.pool = connect(settings.scheduler, settings.workers or default_workers())
         if not settings.scheduler:
             self.sandbox.prove()
         self.plan = self._plan()
