@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import _imp
 import ast
+import contextlib
+import importlib
+import itertools
 import re
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from conftest import ROOT
 
 import autograder
 from autograder.draw import Draw
+from autograder.watch import OutOfTime, time_limit
 
 PACKAGE = ROOT / "autograder"
 # authoring -> key -> judge -> report's renderings -> surfaces: a module may import from its own row and those above it
@@ -110,3 +115,15 @@ def test_nothing_in_the_engine_writes_to_stderr() -> None:
     for path in PACKAGE.rglob("*.py"):
         if path.stem != "build" and path.parent.name != "grading":  # neither runs in a notebook
             assert "stderr)" not in path.read_text().replace("redirect_stderr(", ""), path.name
+
+
+def test_one_who_is_interrupted_while_importing_leaves_no_lock_behind() -> None:
+    def looking_for_modules() -> None:
+        for number in itertools.count():
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module(f"nothing_of_this_name_{number}")
+
+    for _ in range(200):
+        with pytest.raises(OutOfTime), time_limit(0.002):
+            looking_for_modules()
+        assert not _imp.lock_held()
