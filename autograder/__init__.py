@@ -6,6 +6,7 @@ whether it is right. `own(causal_mask, "22_masks")` is a learner's own part from
 modules, from authoring to key, judge, report and the surfaces.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,20 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "hint", "own", "ready", "trace"]
 __version__ = "0.1.0"
+HOMES = {"own": "earlier", "trace": "tracing"}  # the modules of names that are not the notebook's own
 
 
 def __getattr__(name: str) -> Any:
     # torch is loaded when a name is first used: pytest imports this package in every run
-    if name == "trace":
-        from autograder import tracing
-
-        return tracing.trace
-    if name == "own":
-        from autograder import earlier
-
-        return earlier.own
     if name in __all__:
-        from autograder import jupyter
-
-        return getattr(jupyter, name)
+        return getattr(import_module(f"autograder.{HOMES.get(name, 'jupyter')}"), name)
     raise AttributeError(f"module 'autograder' has no attribute {name!r}")

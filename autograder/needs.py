@@ -21,6 +21,15 @@ def mention_needs(report: Report, needs: Sequence[str], statuses: Mapping[str, S
     return replace(report, first=f"`{name}`, which this exercise builds on, is {state}: {verb} that one first.")
 
 
+def with_needs(reports: Mapping[str, Report], needs: Mapping[str, Sequence[str]]) -> dict[str, Report]:
+    """The reports of one notebook under their own names, each with the earlier exercise that should be mended before
+    it."""
+    statuses = {report.exercise: report.status for report in reports.values()}
+    return {
+        name: mention_needs(report, all_needs(report.exercise, needs), statuses) for name, report in reports.items()
+    }
+
+
 def all_needs(name: str, needs: Mapping[str, Sequence[str]]) -> list[str]:
     """The exercises that one builds on, directly and through others, the earliest first.
 

@@ -107,7 +107,7 @@ class ExerciseNotebook(pytest.File):
         """The reports on all exercises that this run wants, judged together when the first of them is asked for."""
         from autograder.judge import judge
         from autograder.keyfile import read_key
-        from autograder.needs import all_needs, mention_needs
+        from autograder.needs import all_needs, with_needs
         from autograder.runner import Limits, run_notebook
 
         known = self.session.stash.setdefault(reports_key, {})
@@ -127,11 +127,8 @@ class ExerciseNotebook(pytest.File):
             questions = [key.question for key in keys.values()]
             answers = run_notebook(self.path, self.cells, questions, limits, doubts=doubts)
             reports = {name: judge(key, answers[name], self.path.stem) for name, key in keys.items()}
-            statuses = {name: report.status for name, report in reports.items()}
-            known[self.nodeid] = {
-                name: self._with_hint(key, mention_needs(reports[name], all_needs(name, needs), statuses))
-                for name, key in wanted.items()
-            }
+            told = with_needs(reports, needs)
+            known[self.nodeid] = {name: self._with_hint(key, told[name]) for name, key in wanted.items()}
         return known[self.nodeid]
 
     def _with_hint(self, key: ExerciseKey, report: Report) -> Report:

@@ -9,20 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import COURSE, LESSONS, solved
+from conftest import COURSE, LESSONS, demonstrated
 
 LESSON = "26_decoder"
 EARLIER = ["18_padding", "21_attention", "22_masks"]  # of 23_multi_head there is no notebook here
-
-
-def demonstrated(**changes: str) -> None:
-    """Run the notebook's last cell on the references, with other text in some places."""
-    source = next("".join(c["source"]) for c in solved(LESSON)["cells"] if "# demonstration" in "".join(c["source"]))
-    for old, new in changes.items():
-        assert old in source
-        source = source.replace(old, new)
-    space = {**vars(LESSONS[LESSON].module), "ready": lambda *_: True}
-    exec(compile(source, "demonstration", "exec"), space)
 
 
 @pytest.fixture
@@ -49,7 +39,7 @@ def test_a_gpt_on_the_learners_own_parts_learns_and_writes(
     monkeypatch.setattr(plt, "show", lambda: shown.append(len(plt.gcf().axes)))
     plt.switch_backend("agg")
     before = dict(vars(LESSONS[LESSON].module))
-    demonstrated(**{"context, steps = 30, 600": "context, steps = 30, 16"})
+    demonstrated(LESSON, **{"context, steps = 30, 600": "context, steps = 30, 16"})
     plt.close("all")
     said = capsys.readouterr().out
     for name, lesson in {"position_ids": "18_padding", "attention": "21_attention", "causal_mask": "22_masks"}.items():
@@ -67,7 +57,7 @@ def test_without_faker_it_says_how_to_get_the_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    demonstrated()
+    demonstrated(LESSON)
     assert (
         capsys.readouterr().out
         == """\

@@ -16,11 +16,9 @@ from torch import Tensor
 
 from autograder import check, html, jupyter, text
 from autograder.answers import collect
-from autograder.grading.course import Asked
-from autograder.grading.verdict import with_needs
 from autograder.judge import judge
 from autograder.jupyter import NotRight
-from autograder.needs import all_needs, mention_needs
+from autograder.needs import all_needs, mention_needs, with_needs
 from autograder.report import Report, Verdict
 
 LENGTHS = "lengths_to_mask"
@@ -183,13 +181,12 @@ def test_pytest_says_what_to_mend_first(
 
 def test_a_grade_says_what_to_mend_first() -> None:
     keys = {f"check_{name}": KEYS["22_masks"].exercise(name) for name in ("causal_mask", "prefix_mask")}
-    asked = {cell: Asked(key, key.points, frozenset(), "") for cell, key in keys.items()}
     wrong: dict[str, Callable[..., Any]] = {
         "check_causal_mask": wrong_causal_mask,
         "check_prefix_mask": wrong_prefix_mask,
     }
     reports = {cell: report_on("22_masks", keys[cell].name, candidate) for cell, candidate in wrong.items()}
-    told = with_needs(reports, asked)
+    told = with_needs(reports, {key.name: key.needs for key in keys.values()})
     assert told["check_causal_mask"].first == ""
     assert told["check_prefix_mask"].first.startswith("`causal_mask`, which this exercise builds on, is not right yet")
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from autograder.answers import Answer, Answers
-from autograder.diagnosis.evidence import Evidence, Finding, gather, with_recogniser
+from autograder.diagnosis.evidence import Evidence, Finding, gather, uncapitalized, with_recogniser
 from autograder.diagnosis.ignored import mistaken_axis_finding
 from autograder.diagnosis.misconceptions import misconception_sentence, nearly_sentence
 from autograder.diagnosis.order import OF_PARAMETERS, OF_SLIGHT, RECOGNISERS
@@ -68,6 +68,6 @@ def _where_it_returns(key: ExerciseKey, answers: Answers, evidence: list[Evidenc
     for each in evidence:
         finding = shape_finding(each) if len(each.wrong) >= LEAST_RETURNED else None
         if finding is not None:
-            sentence = f"Where your function returns: {finding.sentence[0].lower()}{finding.sentence[1:]}"
+            sentence = f"Where your function returns: {uncapitalized(finding.sentence)}"
             return with_recogniser(replace(finding, sentence=sentence), shape_finding)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autograder.diagnosis.edits import Edit, common_edit
-from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, uncapitalized
 from autograder.diagnosis.formulas import formula_finding
 from autograder.diagnosis.quantities import named_sizes
 from autograder.diagnosis.sizes import size_name
@@ -130,7 +130,8 @@ def _replaced(evidence: Evidence, edit: Edit) -> Finding | None:
     if len(edit.indices) == 1 and len(lengths) == 1 and not (all(names.values()) and all(came.values())):
         (i,) = edit.indices
         return terms_finding(
-            [(sample, sample.expected[i], sample.yours[i]) for sample in samples], f"Entry {i} of {_of_yours(evidence)}"
+            [(sample, sample.expected[i], sample.yours[i]) for sample in samples],
+            f"Entry {i} of {uncapitalized(evidence.your)}",
         )
     if not all(names.values()) or not all(came.values()):
         return None
@@ -153,10 +154,6 @@ def _longer_than_two(pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -
 def _entry(samples: Sequence[Sample], side: int, index: int) -> str:
     """The name of an entry of the expected tuple (side 0) or the candidate's (side 1)."""
     return size_name(samples, [(sample.expected, sample.yours)[side][index] for sample in samples])
-
-
-def _of_yours(evidence: Evidence) -> str:
-    return evidence.your[0].lower() + evidence.your[1:]
 
 
 def _numbers(value: object) -> bool:

@@ -198,6 +198,11 @@ FIRST_CALL = re.compile(r" (?:in|after) call 1$")  # the same as the only call o
 CALL = re.compile(r" (?:in|after) call (\d+)$")
 
 
+def uncapitalized(text: str) -> str:
+    """A sentence's beginning as it stands within another sentence."""
+    return text[0].lower() + text[1:]
+
+
 def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
     """The evidence on each named result that is wrong on some case, in the results' order."""
     samples: dict[tuple[str, str], list[Sample]] = {}

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from autograder.compare import TOLERANCES
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, distinct_values, unchanged
+from autograder.diagnosis.evidence import (
+    SLACK,
+    Evidence,
+    Finding,
+    Sample,
+    close,
+    distinct_values,
+    uncapitalized,
+    unchanged,
+)
 from autograder.diagnosis.quantities import named_sizes, quantities
 
 LEAST = 8  # numbers other than zero, in all wrong cases together
@@ -30,7 +39,7 @@ def factor_finding(evidence: Evidence) -> Finding | None:
         return Finding(f"{evidence.your} is the expected one times {name}.", look)
     if constant is None:
         return Finding(
-            f"In each case that is wrong, {_lower(evidence.your)} is the expected one times one number.", look
+            f"In each case that is wrong, {uncapitalized(evidence.your)} is the expected one times one number.", look
         )
     if constant == -1:
         return Finding(
@@ -158,7 +167,3 @@ def either(names: Sequence[str]) -> str:
 def _not_contradicted(evidence: Evidence, measure: Any, value: float) -> bool:
     """A constant holds on the right cases too only where they cannot show it: where all is zero, for a factor."""
     return not evidence.right or (measure is factor and not any(_tells(sample) for sample in evidence.right))
-
-
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from autograder.axes import axis
-from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform, close
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, Transform, close, uncapitalized
 from autograder.diagnosis.rearranged import LEAST, least_of
 
 FUNCTIONS: tuple[tuple[str, str, Callable[[Tensor], Tensor]], ...] = (
@@ -55,7 +55,7 @@ def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
         ]
         if replace(evidence, samples=given).explained_by(partial(_softmax, index), least):
             return Finding(
-                f"A softmax along {where} would make the expected one of {_lower(evidence.your)}.",
+                f"A softmax along {where} would make the expected one of {uncapitalized(evidence.your)}.",
                 "Where do scores become shares?",
             )
     return None
@@ -73,10 +73,6 @@ def _seen(sample: Sample) -> Tensor:
 def _softmax(index: int, sample: Sample) -> Tensor:
     shares: Tensor = sample.expected.double().softmax(index)
     return shares.nan_to_num(0.0)  # where everything is hidden
-
-
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]
 
 
 def _applied(function: Callable[[Tensor], Tensor], sample: Sample) -> Tensor:

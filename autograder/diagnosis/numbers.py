@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autograder.axes import place
-from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, distinct_values
+from autograder.diagnosis.evidence import SLACK, Evidence, Finding, Sample, close, distinct_values, uncapitalized
 
 # dtypes by their precision, the lowest first, each with the relative size of its rounding
 PRECISIONS = ((torch.bfloat16, 2.0**-8), (torch.float16, 2.0**-11), (torch.float32, 2.0**-24))
@@ -56,7 +56,9 @@ def constant_finding(evidence: Evidence) -> Finding | None:
     if value is None:
         return None
     shown = value if isinstance(value, bool) else f"{value + 0.0:.4g}"  # 0, not -0
-    return Finding(f"Every place of {_lower(evidence.your)} is {shown}.", "Which of the inputs does it depend on?")
+    return Finding(
+        f"Every place of {uncapitalized(evidence.your)} is {shown}.", "Which of the inputs does it depend on?"
+    )
 
 
 def value_finding(evidence: Evidence) -> Finding | None:
@@ -74,8 +76,9 @@ def value_finding(evidence: Evidence) -> Finding | None:
     wanted, came = pairs[0]
     if not math.isfinite(came):
         return None
+    your = uncapitalized(evidence.your)
     return Finding(
-        f"Wherever {wanted:.4g} is expected, {_lower(evidence.your)} holds {came:.4g}; everything else is right.",
+        f"Wherever {wanted:.4g} is expected, {your} holds {came:.4g}; everything else is right.",
         f"Where does the {came:.4g} come from?",
     )
 
@@ -93,7 +96,7 @@ def _in_place_of_the_lowest(evidence: Evidence, pairs: list[tuple[float, float] 
         return None
     shown = "minus infinity" if came == -math.inf else f"{came:.4g}"
     return Finding(
-        f"Wherever the lowest finite number of the dtype is expected, {_lower(evidence.your)} holds {shown}.",
+        f"Wherever the lowest finite number of the dtype is expected, {uncapitalized(evidence.your)} holds {shown}.",
         "torch.finfo(dtype) knows the numbers of each dtype.",
     )
 
@@ -163,7 +166,3 @@ def dtype_finding(evidence: Evidence) -> Finding | None:
 
 def _digits(values: Tensor) -> float:
     return -torch.finfo(values.dtype).eps if values.dtype.is_floating_point else 0.0
-
-
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]

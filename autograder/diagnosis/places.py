@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autograder.axes import axis, distinct
-from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, uncapitalized
 from autograder.diagnosis.masks import has_steps
 
 CHANCE = 1e-6  # of the rest being right, were differences as frequent there
@@ -27,7 +27,7 @@ def place_finding(evidence: Evidence) -> Finding | None:
     if not found:
         return None
     _, sentence = min(found, key=lambda each: each[0])  # the smallest part says most
-    return Finding(sentence.format(your=_of_yours(evidence)), "What is different about these places?")
+    return Finding(sentence.format(your=uncapitalized(evidence.your)), "What is different about these places?")
 
 
 def padding_finding(evidence: Evidence) -> Finding | None:
@@ -41,7 +41,7 @@ def padding_finding(evidence: Evidence) -> Finding | None:
             boolean = evidence.wrong[0].arguments[name].dtype == torch.bool
             where = f"where `{name}` is False" if boolean else f"beyond `{name}`"
             return Finding(
-                f"Only places {where} are wrong in {_of_yours(evidence)}.",
+                f"Only places {where} are wrong in {uncapitalized(evidence.your)}.",
                 f"What do places {where} go through on their way?",
             )
     return None
@@ -93,7 +93,7 @@ def all_but_finding(evidence: Evidence) -> Finding | None:
     """All differences outside the first or the last index of an axis, and some at each other index."""
     for where, look, index in _edges(evidence):
         if all(_is_wrong_at_all_others(sample, index) for sample in evidence.wrong):
-            return Finding(f"Only {where} is right in {_of_yours(evidence)}.", look)
+            return Finding(f"Only {where} is right in {uncapitalized(evidence.your)}.", look)
     return None
 
 
@@ -101,7 +101,9 @@ def edge_finding(evidence: Evidence) -> Finding | None:
     """All differences outside the first or the last index of the first axis. A gradient has a sentence of its own."""
     for where, look, index in () if evidence.name.startswith("gradient of ") else _edges(evidence):
         if index == 0:  # of the axes behind it an end is often right by chance
-            return Finding(f"All differences in {_of_yours(evidence)} lie at other indices than {where}.", look)
+            return Finding(
+                f"All differences in {uncapitalized(evidence.your)} lie at other indices than {where}.", look
+            )
     return None
 
 
@@ -126,14 +128,10 @@ def triangle_finding(evidence: Evidence) -> Finding | None:
     for side, word in ((1, "larger"), (-1, "smaller")):
         if held(evidence, partial(_triangle, side)):
             return Finding(
-                f"All differences in {_of_yours(evidence)} lie where {column} is {word} than {row}.",
+                f"All differences in {uncapitalized(evidence.your)} lie where {column} is {word} than {row}.",
                 "What is different about these places?",
             )
     return None
-
-
-def _of_yours(evidence: Evidence) -> str:
-    return evidence.your[0].lower() + evidence.your[1:]
 
 
 def _only(index: int, position: int, sample: Sample) -> Tensor | None:

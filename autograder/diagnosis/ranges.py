@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from autograder.axes import axis
-from autograder.diagnosis.evidence import Evidence, Finding, Sample
+from autograder.diagnosis.evidence import Evidence, Finding, Sample, uncapitalized
 from autograder.diagnosis.gradients import MARK
 from autograder.diagnosis.places import held, held_where_it_can_be
 from autograder.diagnosis.quantities import named_sizes
@@ -30,7 +30,7 @@ def range_finding(evidence: Evidence) -> Finding | None:
 
 def _along(evidence: Evidence, index: int) -> tuple[int, Finding] | None:
     """How many places the stretch of one axis has, and what is said of it."""
-    where, yours = axis(evidence.wrong[0].names, index), _of_yours(evidence)
+    where, yours = axis(evidence.wrong[0].names, index), uncapitalized(evidence.your)
     found = [_span(sample, index) for sample in evidence.wrong]
     spans = [span for span in found if span is not None]
     if len(spans) < len(found):
@@ -108,7 +108,3 @@ def _is(known: Sequence[dict[str, float]], names: Sequence[str], sizes: Sequence
         all(name in each for name in names) and sum(each[name] for name in names) == size
         for each, size in zip(known, sizes, strict=True)
     )
-
-
-def _of_yours(evidence: Evidence) -> str:
-    return evidence.your[0].lower() + evidence.your[1:]

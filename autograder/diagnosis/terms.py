@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from math import prod
 
-from autograder.diagnosis.evidence import Finding, Sample
+from autograder.diagnosis.evidence import Finding, Sample, uncapitalized
 from autograder.diagnosis.quantities import named_sizes
 
 LEAST = 3  # wrong counts, and different differences, that one term explains
@@ -24,7 +24,7 @@ def terms_finding(counted: Sequence[Counted], your: str) -> Finding | None:
         return None
     found = _explained(counted, your)
     if found is None and len(wrong) < len(counted):  # a term that counts in some of the cases only
-        found = _explained(wrong, f"Where it is wrong, {your[0].lower()}{your[1:]}")
+        found = _explained(wrong, f"Where it is wrong, {uncapitalized(your)}")
     return found
 
 

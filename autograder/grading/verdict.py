@@ -18,7 +18,7 @@ from autograder.grading.course import Asked
 from autograder.grading.files import write
 from autograder.grading.submission import Submission
 from autograder.judge import judge
-from autograder.needs import all_needs, mention_needs
+from autograder.needs import with_needs
 from autograder.report import Fault, Report, Stage
 from autograder.runner import Limits, run_notebook
 
@@ -107,18 +107,9 @@ def _reach(task: Task) -> Verdict:
         name: told(asked, given[asked.key.name], source, found.get(asked.key.name))
         for name, asked in task.asked.items()
     }
-    findings = {name: finding(report, task.asked[name]) for name, report in with_needs(reports, task.asked).items()}
+    needs = {name: asked.key.needs for name, asked in exercises.items()}
+    findings = {name: finding(report, task.asked[name]) for name, report in with_needs(reports, needs).items()}
     return Verdict(findings, time.monotonic() - began, settled=not any(map(_hung, given.values())))
-
-
-def with_needs(reports: dict[str, Report], asked: dict[str, Asked]) -> dict[str, Report]:
-    """The reports, each with the earlier exercise that should be mended before it."""
-    needs = {each.key.name: each.key.needs for each in asked.values()}
-    statuses = {asked[name].key.name: report.status for name, report in reports.items()}
-    return {
-        name: mention_needs(report, all_needs(asked[name].key.name, needs), statuses)
-        for name, report in reports.items()
-    }
 
 
 def _hung(answers: Answers) -> bool:
