@@ -18,10 +18,12 @@ from autograder.contrast import make_contrasts
 from autograder.draw import Draw
 from autograder.errors import LessonProblem, UnknownExercise
 from autograder.plans import Plan
+from autograder.slips import make_slips
 from autograder.values import Foreign
 
 PUBLIC_SEED = 0
 LOOP_SIZES = (8, 264)
+SECONDS = 10.0  # for a reference on a changed case
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class ExerciseKey:
 
     `cases` hold `label`, `probe`, `arguments`, `raises`, `memory`, `contiguous`, `quantities` and `expected`;
     `misconceptions` hold `name`, `sentence` and their `answers` on every case; `parameters`, `forward`, `returns` and
-    the module's own `tensors` are as `axes` describes them; `contrasts` are as `contrast` makes them.
+    the module's own `tensors` are as `axes` describes them; `contrasts` and `slips` are as these modules make them.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ExerciseKey:
     loop_axis: str
     loop: list[dict[str, Any]]
     contrasts: list[dict[str, Any]] = field(default_factory=list)
+    slips: dict[str, Any] = field(default_factory=dict)
 
     @property
     def signature(self) -> str:
@@ -119,6 +122,10 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
     for case, answer in zip(cases, _answers(reference, question).cases, strict=True):
         case["expected"] = _expected(exercise, case, answer)
         case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
+
+    def answer(case: dict[str, Any]) -> Answer:
+        return answer_case(reference, question, case, SECONDS)
+
     return ExerciseKey(
         name=exercise.name,
         points=exercise.points,
@@ -136,7 +143,8 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         ],
         loop_axis=exercise.loop_axis or "",
         loop=question.loop,
-        contrasts=make_contrasts(question, returns, lambda case: answer_case(reference, question, case, 10.0)),
+        contrasts=make_contrasts(question, returns, answer),
+        slips=make_slips(reference, question, answer),
     )
 
 

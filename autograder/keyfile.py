@@ -15,7 +15,7 @@ from autograder.key import ExerciseKey, Key
 from autograder.places import key_path, keys_folder
 from autograder.values import identical, pack, unpack
 
-FORMAT = 3
+FORMAT = 4
 
 
 def to_bytes(key: Key) -> bytes:

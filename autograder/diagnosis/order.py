@@ -41,6 +41,7 @@ from autograder.diagnosis.ranges import range_finding
 from autograder.diagnosis.rearranged import rearranged_finding, shuffled_finding
 from autograder.diagnosis.regions import region_finding
 from autograder.diagnosis.shapes import shape_finding
+from autograder.diagnosis.slips import slip_finding
 from autograder.diagnosis.sums import softmax_finding, temperature_finding
 from autograder.diagnosis.varying import varying_factor_finding, varying_offset_finding
 
@@ -73,6 +74,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     unused_finding,
     flat_finding,
     mistaken_axis_finding,
+    slip_finding,
     padding_finding,
     value_finding,
     cut_finding,

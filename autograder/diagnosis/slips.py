@@ -1,0 +1,27 @@
+"""Slips: an answer that is, on every case, what the reference gives with one thing done wrong."""
+
+from __future__ import annotations
+
+import torch
+
+from autograder.diagnosis.evidence import Evidence, Finding
+from autograder.slips.prints import UNTRIED, alike, print_of
+
+
+def slip_finding(evidence: Evidence) -> Finding | None:
+    """The first slip whose prints are those of the answers, on all cases that were not wrong to raise."""
+    slips = evidence.key.slips
+    if not slips.get("sentences") or not evidence.name.startswith("result"):
+        return None
+    prints = slips["prints"].double()
+    pairs = list(zip(evidence.key.cases, evidence.answers.cases, strict=True))
+    yours = torch.stack([print_of(a.results if a.outcome == "returned" else None) for _, a in pairs])
+    expected = torch.stack([print_of(case["expected"] or None) for case, _ in pairs])
+    asked = torch.tensor([not case["raises"] for case, _ in pairs])
+    untried = (prints == UNTRIED).any(-1)
+    matching = (alike(prints, yours) | untried | ~asked).all(-1)
+    told = ~alike(prints, expected) & prints.isfinite().all(-1)
+    for index, clause in enumerate(slips["sentences"]):
+        if bool(matching[index]) and bool(told[index].any()):
+            return Finding(f"{evidence.your} is what comes out {clause}.")
+    return None

@@ -1,0 +1,203 @@
+"""Altered runs: what the reference's own code calls in a case, and the same case with some of these calls changed.
+
+The mode sees each torch function that the reference calls, by itself or through torch's modules; it numbers the calls,
+so that a call of a first run is found again in a later one.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+
+from autograder.slips.changes import Call
+
+Run = Callable[[Call], Any]
+Forward = Callable[[nn.Module, tuple[Any, ...], Any], Any]
+OPERATORS = {
+    "__add__": "add", "__radd__": "add", "__iadd__": "add", "__sub__": "sub", "__isub__": "sub", "subtract": "sub",
+    "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul", "multiply": "mul", "__truediv__": "div", "__itruediv__": "div",
+    "divide": "div", "true_divide": "div", "__matmul__": "matmul", "bmm": "matmul", "__pow__": "pow", "bitwise_and": "__and__",
+    "logical_and": "__and__", "bitwise_or": "__or__", "logical_or": "__or__", "bitwise_not": "__invert__",
+}  # fmt: skip
+UNSEEN = ("__get__", "__set__", "dim", "size", "numel", "item", "__len__", "is_contiguous", "requires_grad_", "__getitem__")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One call of a case: its `number` among all, the `turn` of the outermost module's call it belongs to, the `path` of
+    the module it runs in, how its first two arguments are called and the numbers of the calls that made them, and
+    whether its result has the first one's shape."""
+
+    number: int
+    turn: int
+    call: Call
+    path: str
+    operands: tuple[str, ...]
+    made_by: tuple[int | None, ...]
+    keeps_shape: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One call of a module that has parameters: whether its result has the shape of what it was given."""
+
+    path: str
+    module: nn.Module
+    keeps_shape: bool
+
+
+@dataclass
+class Altered(TorchFunctionMode):
+    """Runs the code within with `actions` in place of the calls of these numbers, `forwards` behind the modules of these
+    paths, and each tensor of a module in `instead` exchanged for another module's. Notes all `sites` and
+    `parts`, and as `work` how many numbers were computed.
+
+    `names` are those a sentence may use: of the exercise's parameters, with None, and of its quantities with their values.
+    """
+
+    namespace: Mapping[str, Any]
+    names: Mapping[str, float | None] = field(default_factory=dict)
+    actions: Mapping[int, Run] = field(default_factory=dict)
+    forwards: Mapping[str, Forward] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
+    depth: int | None = None  # of modules below which they are not the reference's own, but were given to it
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.sites: list[Site] = []
+        self.parts: list[Part] = []
+        self._paths: dict[int, str] = {}
+        self._stack: list[str] = []
+        self._turn = 0
+        self.work = 0
+        self._exchanged: dict[int, Tensor] = {}
+        self._made: dict[int, tuple[Any, int | None, str]] = {}  # with the object itself, whose id stays its own
+
+    def __enter__(self) -> Altered:
+        self._hooks = [
+            register_module_forward_pre_hook(self._entered),
+            register_module_forward_hook(self._left, always_call=True),
+        ]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        for hook in self._hooks:
+            hook.remove()
+
+    def _entered(self, module: nn.Module, args: Any) -> None:
+        if not self._stack:
+            self._turn += 1
+            self._paths = {id(part): path for path, part in module.named_modules()}
+            self._exchanged = dict(self._exchanges(module))
+            for name, tensor in module.named_parameters():
+                self._made[id(tensor)] = (tensor, None, f"`{name}`")
+        self._stack.append(self._paths.get(id(module), ""))
+
+    def _exchanges(self, root: nn.Module) -> list[tuple[int, Tensor]]:
+        found: list[tuple[int, Tensor]] = []
+        for path, other in self.instead.items():
+            try:
+                module, replacement = root.get_submodule(path), root.get_submodule(other)
+                tensors = dict([*replacement.named_parameters(), *replacement.named_buffers()])
+                found += [(id(t), tensors[n]) for n, t in [*module.named_parameters(), *module.named_buffers()]]
+            except (AttributeError, KeyError):
+                if hasattr(root, path) and hasattr(root, other):
+                    found.append((id(getattr(root, path)), getattr(root, other)))
+        return found
+
+    def _left(self, module: nn.Module, args: tuple[Any, ...], result: Any) -> Any:
+        path = self._stack.pop() if self._stack else ""
+        if self._is_given() or not path or not args or next(module.parameters(), None) is None:
+            return None
+        same = isinstance(args[0], Tensor) and isinstance(result, Tensor) and args[0].shape == result.shape
+        self.parts.append(Part(path, module, same))
+        if path in self.forwards:
+            with torch._C.DisableTorchFunction():
+                result = self.forwards[path](module, args, result)
+        _, number, _ = self._made.get(id(result), (None, None, ""))
+        self._made[id(result)] = (result, number, f"what `{path}` returns")
+        return result
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Note the call, and run it or what stands in its place."""
+        kwargs = kwargs or {}
+        name = plain(getattr(func, "__name__", ""))
+        if name in UNSEEN or self._is_given() or not self._is_own():
+            return func(*args, **kwargs)
+        if self._exchanged:
+            args = tuple(self._exchanged.get(id(value), value) for value in args)
+            kwargs = {key: self._exchanged.get(id(value), value) for key, value in kwargs.items()}
+        number = len(self.sites)
+        call = Call(name, func, args, kwargs)
+        known = [self._made.get(id(value)) for value in args[:2]]
+        operands = tuple(self._named(value, source) for value, source in zip(args[:2], known, strict=True))
+        made_by = tuple(source[1] if source else None for source in known)
+        path = self._stack[-1] if self._stack else ""
+        site = Site(number, self._turn, call, path, operands, made_by)
+        self.sites.append(site)
+        result = self.actions[number](call) if number in self.actions else func(*args, **kwargs)
+        same = bool(args) and isinstance(args[0], Tensor) and isinstance(result, Tensor) and args[0].shape == result.shape
+        self.sites[number] = replace(site, keeps_shape=same)
+        if isinstance(result, Tensor):
+            self.work += result.numel()
+            self._made[id(result)] = (result, number, SAID.get(name, f"what `{name}` returns"))
+        return result
+
+    def _is_given(self) -> bool:
+        return self.depth is not None and len(self._stack) > self.depth
+
+    def _is_own(self) -> bool:
+        """Whether the reference called, and not while it builds a module: weights are filled afterwards."""
+        own = bool(self._stack)
+        frame = sys._getframe(2)
+        while frame is not None and frame.f_code.co_name != "_contained":
+            if frame.f_globals is self.namespace:
+                own = True
+            if frame.f_code.co_name == "__init__":
+                return False
+            frame = frame.f_back  # type: ignore[assignment]
+        return own
+
+    def _named(self, value: Any, source: tuple[Any, int | None, str] | None) -> str:
+        frame = sys._getframe(2)
+        while frame is not None and frame.f_globals is not self.namespace:
+            frame = frame.f_back  # type: ignore[assignment]
+        for name, quantity in self.names.items() if frame is not None else ():
+            if quantity is None and frame.f_locals.get(name) is value:
+                return f"`{name}`"
+        if source is not None:
+            return source[2]
+        if not isinstance(value, int | float):
+            return ""
+        known = (name for name, quantity in self.names.items() if quantity is not None and math.isclose(value, quantity))
+        return next(known, f"{value:g}")
+
+
+SAID = {
+    "add": "the sum", "sub": "the difference", "mul": "the product", "matmul": "the matrix product", "div": "the quotient",
+    "mean": "the mean", "sum": "the sum", "sqrt": "the root", "pow": "the power", "gt": "the comparison",
+    "lt": "the comparison", "le": "the comparison", "ge": "the comparison", "eq": "the comparison", "ne": "the comparison",
+    "__invert__": "the opposite",
+}  # fmt: skip
+
+
+def plain(name: str) -> str:
+    """A function's name without the underscore of one in place; an operator's is that of its function.
+
+    >>> plain("relu_"), plain("__iadd__"), plain("__rsub__"), plain("special_softmax")
+    ('relu', 'add', '__rsub__', 'softmax')
+    """
+    name = OPERATORS.get(name, name).removeprefix("special_")
+    return name if name.startswith("__") else OPERATORS.get(name.rstrip("_"), name.rstrip("_"))
