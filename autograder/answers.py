@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.contrast import try_contrasts
+from autograder.plans import has_plan
 from autograder.probes import PROBES, Names, accepts, as_called, by_their_names, inputs_of
 from autograder.recipes import aspects, made, unwatched
 from autograder.values import clone, identical, record
@@ -143,7 +144,7 @@ def unusable(candidate: Any, question: Question) -> Answers | None:
     names = question.names.call
     for case in question.cases:
         given = case["arguments"]
-        arguments = by_their_names(names, given["build"]) if "build" in given else given
+        arguments = by_their_names(names, given["build"]) if has_plan(case) else given
         positional, by_name = as_called(candidate, names, arguments)
         if not accepts(candidate, positional, by_name):
             return Answers(problem="signature", detail=_signature(candidate))
@@ -157,7 +158,7 @@ def answer(candidate: Any, question: Question, case: dict[str, Any], seconds: fl
     except Exception as error:  # a block of the learner's own that is missing, or cannot be built
         outcome, message, frames = _explain(error, candidate, question.name)
         return Answer("raised" if outcome == "unattempted" else outcome, {}, [type(error).__name__], message, frames)
-    inputs = inputs_of(question.names, given)
+    inputs = inputs_of(question.names, {**case, "arguments": given})
     before = {name: _seen(value) for name, value in inputs.items()}
     printed = Capped()
     calls = Calls()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from autograder.axes import labels
 from autograder.compare import compare
+from autograder.plans import has_plan
 from autograder.probes import Names, by_their_names
 from autograder.values import identical
 
@@ -82,13 +83,13 @@ def gives(expected: Results, results: Results, exchanged: Sequence[str], returns
 def _is_small(case: dict[str, Any]) -> bool:
     shapes = case["expected"].get("parameters", {}) if isinstance(case["expected"], dict) else {}
     weights = sum(torch.Size(shape).numel() for shape in shapes.values()) if isinstance(shapes, dict) else 0
-    return weights <= MOST_WEIGHTS and "device" not in case["arguments"]
+    return weights <= MOST_WEIGHTS and not (has_plan(case) and "device" in case["arguments"])
 
 
 def arguments_of(case: dict[str, Any], names: Names, call: int = 1) -> dict[str, Any]:
     """A case's arguments by name: what a function is called with, or a module is built with and given in a call."""
     arguments: dict[str, Any] = case["arguments"]
-    if "build" not in arguments:  # a function may have `steps` too
+    if not has_plan(case):
         return arguments
     calls = [step for step in arguments["steps"] if "positional" in step]
     given = by_their_names(names.forward, calls[min(call, len(calls)) - 1]) if calls else {}
@@ -98,7 +99,7 @@ def arguments_of(case: dict[str, Any], names: Names, call: int = 1) -> dict[str,
 def with_values(case: dict[str, Any], contrast: Contrast, names: Names) -> dict[str, Any]:
     """The arguments of a contrast's case, its own values put in; of a module's calls into the first."""
     arguments = case["arguments"]
-    if "build" not in arguments:  # a function may have `steps` too
+    if not has_plan(case):
         return {**arguments, **contrast.values}
     steps = list(arguments["steps"])
     first = next((i for i, step in enumerate(steps) if "positional" in step), None)

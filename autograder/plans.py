@@ -69,3 +69,8 @@ class Plan(dict[str, Any]):
 def built(*positional: Any, **keywords: Any) -> Plan:
     """A plan that begins with building the module."""
     return Plan(build={"positional": list(positional), "keywords": keywords}, steps=[])
+
+
+def has_plan(case: dict[str, Any]) -> bool:
+    """Whether a case's arguments are a plan. Its probe tells: a function may have parameters named build and steps."""
+    return bool(case["probe"] == "module")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.dropout import SteadyDropout
+from autograder.plans import has_plan
 from autograder.recipes import counted_calls, fill, unwatched
 from autograder.values import Foreign
 
@@ -180,9 +181,10 @@ def _is_floating(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point()
 
 
-def inputs_of(names: Names, arguments: dict[str, Any]) -> dict[str, Any]:
+def inputs_of(names: Names, case: dict[str, Any]) -> dict[str, Any]:
     """The values that a candidate is called with on a case, by name: those that it must not change."""
-    if "build" not in arguments:  # a function may have `steps` too
+    arguments: dict[str, Any] = case["arguments"]
+    if not has_plan(case):
         return arguments
     calls = [by_their_names(names.forward, step) for step in arguments["steps"] if "positional" in step]
     return {

@@ -81,6 +81,10 @@ def parts_of(module: nn.Module) -> int:
     return len(list(module.children()))
 
 
+def planned(build: int, steps: Float[Tensor, "batch feature"], device: str) -> Float[Tensor, "batch feature"]:
+    return build * steps
+
+
 class Block(nn.Module):
     def __init__(self, d: int) -> None:
         super().__init__()
@@ -120,6 +124,7 @@ doubled = Exercise("doubled")
 same = Exercise("same", memory="copy")
 turned = Exercise("turned", contiguous=True)
 parts_of = Exercise("parts_of")
+planned = Exercise("planned")
 stem = Exercise("Stem")
 total = Exercise("Total")
 lengths = Exercise("Lengths")
@@ -186,6 +191,14 @@ def _(draw):
 def _(draw):
     parts = [recipe("Linear", 2, 3), recipe("Tied", 4), recipe("ReLU")]
     return {"module": recipe("Sequential", *parts, hooked=["0"])}
+
+@planned.case("two")
+def _(draw):
+    return {"build": 2, "steps": draw.normal(3, 4), "device": "cpu"}
+
+@planned.case("five")
+def _(draw):
+    return {"build": 5, "steps": draw.normal(2, 6), "device": "cpu"}
 """
 
 
@@ -632,3 +645,19 @@ def test_a_gradient_that_does_not_arrive_is_seen_on_the_meta_device_too(key: Key
     report = report_on(key, "Stem", StemAllCut)
     assert [verdict.status for verdict in report.verdicts] == ["passed", "failed"]
     assert told(report) == "No gradient reaches x."
+
+
+def test_a_function_whose_parameters_are_named_as_the_parts_of_a_plan_is_called_with_them(key: Key) -> None:
+    def right(build: int, steps: Tensor, device: str) -> Tensor:
+        return build * steps
+
+    def ignoring(build: int, steps: Tensor, device: str) -> Tensor:
+        return steps.sin()
+
+    def changing(build: int, steps: Tensor, device: str) -> Tensor:
+        return steps.mul_(build)
+
+    assert report_on(key, "planned", right).status == "passed"
+    assert told(report_on(key, "planned", changing)) == "Your function changed its input `steps` in place."
+    assert report_on(key, "planned", ignoring).diagnosis == "Your result does not change when `build` changes."
+    assert told(report_on(key, "planned", lambda build: build)).endswith("called with the parameters of the stub.")

@@ -10,6 +10,7 @@ from torch import Tensor
 from autograder.answers import Answer
 from autograder.compare import compare
 from autograder.diagnosis.evidence import CALL, Evidence, Finding, informative
+from autograder.plans import has_plan
 
 LEAST = 6  # places of the right results that could have been wrong
 MEAN = ".running_mean"
@@ -43,8 +44,7 @@ def _tensors(value: Any) -> list[Tensor]:
 def _calls(case: dict[str, Any], answer: Answer) -> Iterator[tuple[str, Any, Any]]:
     """Each call's mode, and its result as expected and as it came."""
     mode, number = "training", 0
-    is_plan = "build" in case["arguments"]  # a function may have an argument of its own that is named steps
-    for step in case["arguments"]["steps"] if is_plan and answer.outcome == "returned" else []:
+    for step in case["arguments"]["steps"] if has_plan(case) and answer.outcome == "returned" else []:
         if step["do"] in ("train", "eval"):
             mode = "training" if step["do"] == "train" else "evaluation"
         if "positional" not in step:
