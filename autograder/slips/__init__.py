@@ -78,7 +78,9 @@ def _has_recipe(value: Any) -> bool:
     return isinstance(value, Recipe) and not value.own
 
 
-def _run(case: dict[str, Any], altered: Altered, answer: Callable[[dict[str, Any]], Answer]) -> Mapping[str, Any] | None:
+def _run(
+    case: dict[str, Any], altered: Altered, answer: Callable[[dict[str, Any]], Answer]
+) -> Mapping[str, Any] | None:
     with altered:
         found = answer(case)
     return found.results if found.outcome == "returned" else None

@@ -27,7 +27,18 @@ OPERATORS = {
     "divide": "div", "true_divide": "div", "__matmul__": "matmul", "bmm": "matmul", "__pow__": "pow", "bitwise_and": "__and__",
     "logical_and": "__and__", "bitwise_or": "__or__", "logical_or": "__or__", "bitwise_not": "__invert__",
 }  # fmt: skip
-UNSEEN = ("__get__", "__set__", "dim", "size", "numel", "item", "__len__", "is_contiguous", "requires_grad_", "__getitem__")
+UNSEEN = (
+    "__get__",
+    "__set__",
+    "dim",
+    "size",
+    "numel",
+    "item",
+    "__len__",
+    "is_contiguous",
+    "requires_grad_",
+    "__getitem__",
+)
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,9 @@ class Altered(TorchFunctionMode):
         site = Site(number, self._turn, call, path, operands, made_by)
         self.sites.append(site)
         result = self.actions[number](call) if number in self.actions else func(*args, **kwargs)
-        same = bool(args) and isinstance(args[0], Tensor) and isinstance(result, Tensor) and args[0].shape == result.shape
+        same = (
+            bool(args) and isinstance(args[0], Tensor) and isinstance(result, Tensor) and args[0].shape == result.shape
+        )
         self.sites[number] = replace(site, keeps_shape=same)
         if isinstance(result, Tensor):
             self.work += result.numel()
@@ -181,7 +194,9 @@ class Altered(TorchFunctionMode):
             return source[2]
         if not isinstance(value, int | float):
             return ""
-        known = (name for name, quantity in self.names.items() if quantity is not None and math.isclose(value, quantity))
+        known = (
+            name for name, quantity in self.names.items() if quantity is not None and math.isclose(value, quantity)
+        )
         return next(known, f"{value:g}")
 
 

@@ -89,13 +89,19 @@ def _left_out(call: Call) -> Iterator[Change]:
     if call.name in ("__invert__", "logical_not"):
         yield Change("when {first} is not turned over", _first, narrow=True)
     if call.name in MOVES:
-        yield Change("when a reshape stands in place of {what}", lambda c: c.args[0].reshape(c.run().shape), narrow=True)
+        yield Change(
+            "when a reshape stands in place of {what}", lambda c: c.args[0].reshape(c.run().shape), narrow=True
+        )
 
 
 def _activations(call: Call) -> Iterator[Change]:
     for name, function in ACTIVATIONS.items() if call.name in ACTIVATIONS else ():
         if name != call.name:
-            yield Change(f"when `{name}` stands in place of {{what}}", lambda c, f=function: f(c.args[0]), name in ("relu", "gelu", "sigmoid", "tanh"))
+            yield Change(
+                f"when `{name}` stands in place of {{what}}",
+                lambda c, f=function: f(c.args[0]),
+                name in ("relu", "gelu", "sigmoid", "tanh"),
+            )
     if call.name == "softmax":
         yield Change("when `sigmoid` stands in place of {what}", lambda c: torch.sigmoid(c.args[0]))
         yield Change("when `log_softmax` stands in place of {what}", lambda c: F.log_softmax(*c.args, **c.kwargs))
@@ -109,7 +115,11 @@ def _summaries(call: Call) -> Iterator[Change]:
         return
     for name, function in SUMMARIES.items():
         if name != call.name:
-            yield Change(f"when `{name}` stands in place of {{what}}", lambda c, f=function: f(*c.args[:2], **_plain(c)), narrow=True)
+            yield Change(
+                f"when `{name}` stands in place of {{what}}",
+                lambda c, f=function: f(*c.args[:2], **_plain(c)),
+                narrow=True,
+            )
     if call.name in ("var", "std"):
         for correction in (0, 1):
             yield Change(
@@ -211,8 +221,12 @@ PAIRS: dict[str, list[tuple[str, Callable[[Any, Any], Any]]]] = {
 
 def _masks(call: Call) -> Iterator[Change]:
     if call.name == "masked_fill":
-        yield Change("when {what} fills the places where its mask is False", lambda c: c.run(c.args[0], ~c.args[1]), True)
-        yield Change("when {what} fills in 0, as a product with the mask does", lambda c: c.args[0].masked_fill(c.args[1], 0.0))
+        yield Change(
+            "when {what} fills the places where its mask is False", lambda c: c.run(c.args[0], ~c.args[1]), True
+        )
+        yield Change(
+            "when {what} fills in 0, as a product with the mask does", lambda c: c.args[0].masked_fill(c.args[1], 0.0)
+        )
         yield Change("when {what} fills in 1", lambda c: c.args[0].masked_fill(c.args[1], 1.0))
     if call.name == "where" and len(call.args) == 3:
         yield Change("when the two values of {what} are exchanged", lambda c: c.run(~c.args[0].bool()), narrow=True)
@@ -223,7 +237,9 @@ def _masks(call: Call) -> Iterator[Change]:
             )
     for name, other in (("triu", torch.tril), ("tril", torch.triu)):
         if call.name == name:
-            yield Change(f"when `{other.__name__}` stands in place of {{what}}", lambda c, o=other: o(*c.args, **c.kwargs))
+            yield Change(
+                f"when `{other.__name__}` stands in place of {{what}}", lambda c, o=other: o(*c.args, **c.kwargs)
+            )
             for step in (-1, 1):
                 yield Change(
                     f"when the diagonal of {{what}} lies one {'lower' if step < 0 else 'higher'}",
@@ -245,11 +261,23 @@ def _parts(call: Call) -> Iterator[Change]:
         for j in range(count):
             name, other = ordinal(i, count), ordinal(j, count)
             if i < j:
-                yield Change(f"when the {name} and the {other} part of {{what}} are exchanged", lambda c, i=i, j=j: c.run(_exchanged(c, i, j)), True)
+                yield Change(
+                    f"when the {name} and the {other} part of {{what}} are exchanged",
+                    lambda c, i=i, j=j: c.run(_exchanged(c, i, j)),
+                    True,
+                )
             if i != j:
-                yield Change(f"when the {other} part of {{what}} is the {name} once more", lambda c, i=i, j=j: c.run(_repeated(c, i, j)), True)
+                yield Change(
+                    f"when the {other} part of {{what}} is the {name} once more",
+                    lambda c, i=i, j=j: c.run(_repeated(c, i, j)),
+                    True,
+                )
         if count > 1:
-            yield Change(f"when the {ordinal(i, count)} part of {{what}} is left out", lambda c, i=i: c.run([p for n, p in enumerate(c.args[0]) if n != i]), True)
+            yield Change(
+                f"when the {ordinal(i, count)} part of {{what}} is left out",
+                lambda c, i=i: c.run([p for n, p in enumerate(c.args[0]) if n != i]),
+                True,
+            )
 
 
 def _exchanged(call: Call, i: int, j: int) -> list[Any]:
@@ -270,30 +298,73 @@ def _layers(call: Call) -> Iterator[Change]:
         yield Change("when {what} has no bias", lambda c: c.run(c.args[0], c.args[1], None), narrow=True)
     if call.name in ("linear", "conv2d", "batch_norm", "layer_norm"):
         for name in ("relu", "gelu", "tanh"):
-            yield Change(f"when a `{name}` follows {{what}}", lambda c, f=ACTIVATIONS[name]: f(c.run()), narrow=name == "relu")
+            yield Change(
+                f"when a `{name}` follows {{what}}", lambda c, f=ACTIVATIONS[name]: f(c.run()), narrow=name == "relu"
+            )
     if call.name == "conv2d":
         yield Change("when the kernel of {what} is turned around", lambda c: c.run(c.args[0], c.args[1].flip(2, 3)))
     if call.name in ("layer_norm", "batch_norm"):
-        yield Change("when {what} has neither weight nor bias", lambda c: c.function(*_bare(c), **_keywords_but(c, "weight", "bias")))
+        yield Change(
+            "when {what} has neither weight nor bias",
+            lambda c: c.function(*_bare(c), **_keywords_but(c, "weight", "bias")),
+        )
     if call.name == "batch_norm":
-        yield Change("when {what} always takes the batch's own statistics", lambda c: c.function(*c.args[:5], **{**c.kwargs, "training": True}) if len(c.args) <= 5 else c.run(*c.args[:5], True))
-        yield Change("when {what} never takes the batch's own statistics", lambda c: c.function(*c.args[:5], **{**c.kwargs, "training": False}) if len(c.args) <= 5 else c.run(*c.args[:5], False))
+        yield Change(
+            "when {what} always takes the batch's own statistics",
+            lambda c: (
+                c.function(*c.args[:5], **{**c.kwargs, "training": True})
+                if len(c.args) <= 5
+                else c.run(*c.args[:5], True)
+            ),
+        )
+        yield Change(
+            "when {what} never takes the batch's own statistics",
+            lambda c: (
+                c.function(*c.args[:5], **{**c.kwargs, "training": False})
+                if len(c.args) <= 5
+                else c.run(*c.args[:5], False)
+            ),
+        )
     if call.name == "dropout":
         yield Change("when {what} drops in evaluation too", lambda c: F.dropout(c.args[0], _p(c), True))
-        yield Change("when {what} keeps each number with the probability p, and drops it with 1 - p", lambda c: c.function(c.args[0], 1 - _p(c), *c.args[2:], **_keywords_but(c, "p")))
+        yield Change(
+            "when {what} keeps each number with the probability p, and drops it with 1 - p",
+            lambda c: c.function(c.args[0], 1 - _p(c), *c.args[2:], **_keywords_but(c, "p")),
+        )
     for name, other in (("max_pool2d", F.avg_pool2d), ("avg_pool2d", F.max_pool2d)):
         if call.name == name:
-            yield Change(f"when `{other.__name__}` stands in place of {{what}}", lambda c, o=other: o(*c.args[:4], **{k: v for k, v in c.kwargs.items() if k in ("stride", "padding", "ceil_mode", "kernel_size")}), True)
+            yield Change(
+                f"when `{other.__name__}` stands in place of {{what}}",
+                lambda c, o=other: o(
+                    *c.args[:4],
+                    **{k: v for k, v in c.kwargs.items() if k in ("stride", "padding", "ceil_mode", "kernel_size")},
+                ),
+                True,
+            )
     if call.name == "adaptive_avg_pool2d":
-        yield Change("when the largest value is taken in place of the mean by {what}", lambda c: F.adaptive_max_pool2d(*c.args[:2], **c.kwargs), True)
-        yield Change("when the sum is taken in place of the mean by {what}", lambda c: c.run() * c.args[0].shape[-1] * c.args[0].shape[-2])
+        yield Change(
+            "when the largest value is taken in place of the mean by {what}",
+            lambda c: F.adaptive_max_pool2d(*c.args[:2], **c.kwargs),
+            True,
+        )
+        yield Change(
+            "when the sum is taken in place of the mean by {what}",
+            lambda c: c.run() * c.args[0].shape[-1] * c.args[0].shape[-2],
+        )
     if call.name in ("cross_entropy", "nll_loss", "mse_loss", "binary_cross_entropy_with_logits", "l1_loss"):
         yield Change("when {what} is summed, not averaged", lambda c: c.run(reduction="sum"), True)
         if call.name == "cross_entropy":
-            yield Change("when {what} is given what a softmax makes of the scores", lambda c: c.run(c.args[0].softmax(1)), True)
-            yield Change("when {what} is given what a sigmoid makes of the scores", lambda c: c.run(c.args[0].sigmoid()), True)
+            yield Change(
+                "when {what} is given what a softmax makes of the scores", lambda c: c.run(c.args[0].softmax(1)), True
+            )
+            yield Change(
+                "when {what} is given what a sigmoid makes of the scores", lambda c: c.run(c.args[0].sigmoid()), True
+            )
     if call.name == "embedding":
-        yield Change("when the rows of {what} are multiplied by the root of their length", lambda c: c.run() * c.run().shape[-1] ** 0.5)
+        yield Change(
+            "when the rows of {what} are multiplied by the root of their length",
+            lambda c: c.run() * c.run().shape[-1] ** 0.5,
+        )
     if call.name == "repeat_interleave":
         yield Change("when the whole is repeated, in place of each item by {what}", _tiled, True)
 
@@ -327,10 +398,15 @@ def _order(call: Call) -> Iterator[Change]:
         yield Change("when {what} leaves out each item itself", lambda c: c.run() - c.args[0])
     if call.name in ("sort", "argsort", "topk"):
         name = "largest" if call.name == "topk" else "descending"
-        yield Change("when {what} goes in the other direction", lambda c, n=name: c.run(**{n: not c.kwargs.get(n, n == "largest")}))
+        yield Change(
+            "when {what} goes in the other direction",
+            lambda c, n=name: c.run(**{n: not c.kwargs.get(n, n == "largest")}),
+        )
     for name, other in (("argmax", torch.argmin), ("argmin", torch.argmax)):
         if call.name == name:
-            yield Change(f"when `{other.__name__}` stands in place of {{what}}", lambda c, o=other: o(*c.args, **c.kwargs))
+            yield Change(
+                f"when `{other.__name__}` stands in place of {{what}}", lambda c, o=other: o(*c.args, **c.kwargs)
+            )
 
 
 def _comparisons(call: Call) -> Iterator[Change]:

@@ -216,7 +216,10 @@ def _of_pairs_of_parts(runs: Sequence[Altered]) -> Iterator[Slip]:
                     seen.setdefault((pattern_of(parent), name, second))
     for parent, name, second in seen:
         place = f" in {_said(parent)}" if parent else ""
-        yield Slip(f"when `{name}` and `{second}` are exchanged{place}", instead=_siblings(parent, {name: second, second: name}))
+        yield Slip(
+            f"when `{name}` and `{second}` are exchanged{place}",
+            instead=_siblings(parent, {name: second, second: name}),
+        )
         yield Slip(f"when `{name}` stands in place of `{second}` too{place}", instead=_siblings(parent, {second: name}))
         yield Slip(f"when `{second}` stands in place of `{name}` too{place}", instead=_siblings(parent, {name: second}))
 
