@@ -142,9 +142,13 @@ def unusable(candidate: Any, question: Question) -> Answers | None:
     if not callable(candidate):
         return Answers(problem="not callable", detail=_kind(candidate))
     names = question.names.call
+    tried: set[tuple[str, ...]] = set()
     for case in question.cases:
         given = case["arguments"]
         arguments = by_their_names(names, given["build"]) if has_plan(case) else given
+        if tuple(arguments) in tried:  # only names tell whether a call fits
+            continue
+        tried.add(tuple(arguments))
         positional, by_name = as_called(candidate, names, arguments)
         if not accepts(candidate, positional, by_name):
             return Answers(problem="signature", detail=_signature(candidate))

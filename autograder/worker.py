@@ -18,6 +18,7 @@ import os
 import sys
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from types import CodeType
 from typing import Any
 
 import torch
@@ -99,10 +100,9 @@ def _run_cell(shell: InteractiveShell, source: str, seconds: float) -> str:
     with contextlib.redirect_stdout(Capped()), contextlib.redirect_stderr(Capped()):
         try:
             with time_limit(seconds):
-                result = shell.run_cell(source, silent=True)
+                error = _executed(shell, source)
         except OutOfTime:
             return f"did not finish within {seconds:g} s"
-    error = result.error_before_exec or result.error_in_exec
     if error is None:
         return ""
     if isinstance(error, OutOfTime):
@@ -110,6 +110,40 @@ def _run_cell(shell: InteractiveShell, source: str, seconds: float) -> str:
     if isinstance(error, SyntaxError):
         return f"has a syntax error in its line {error.lineno}: {error.msg}"
     return f"raised {type(error).__name__}: {str(error)[:500]}"
+
+
+def _executed(shell: InteractiveShell, source: str) -> BaseException | None:
+    """Run a cell as IPython does; what it raised. One that is Python as it stands spares IPython's search for magics,
+    which takes longer than most cells."""
+    code = _as_python(shell, source)
+    if code is None:
+        result = shell.run_cell(source, silent=True)
+        error: BaseException | None = result.error_before_exec or result.error_in_exec
+        return error
+    shell.events.trigger("pre_execute")
+    try:
+        with shell.builtin_trap, shell.display_trap:
+            exec(code, shell.user_ns)
+    except BaseException as error:
+        return error
+    finally:
+        shell.events.trigger("post_execute")
+    return None
+
+
+def _as_python(shell: InteractiveShell, source: str) -> CodeType | None:
+    """A cell's code, where IPython would run it unchanged; None where it might not."""
+    alone = "\n" not in source.strip()  # one line may be the name of a magic
+    if alone or source[0].isspace() or source.startswith("In ["):  # what IPython takes away from a cell's beginning
+        return None
+    if shell.input_transformers_post or shell.ast_transformers:
+        return None
+    source = source.rstrip("\n") + "\n"
+    try:
+        code: CodeType = shell.compile(source, shell.compile.cache(source, shell.execution_count), "exec")
+    except Exception:  # magics, top-level await, mistakes, which IPython words
+        return None
+    return code
 
 
 def _answer(connection: Connection, namespace: dict[str, Any], question: Question, seconds: float) -> None:

@@ -180,6 +180,13 @@ def test_a_name_that_is_no_function(place: Place) -> None:
         "def causal_mask(*, length):\n    return torch.ones(length, length).tril() > 0",
         "check(causal_mask) if 'causal_mask' in globals() else None\nhint('causal_mask')\n"
         "def causal_mask(length):\n    return torch.ones(length, length).tril() > 0",
+        "In [3]: def causal_mask(length):\n   ...:     return torch.ones(length, length).tril() > 0\n",
+        "\n\n    def causal_mask(length):\n        return torch.ones(length, length).tril() > 0\n",
+        "seen = 1\ndef causal_mask(length):\n    return torch.ones(length, length).tril() > 0\n"
+        "from __future__ import annotations\ndef late(x: unknown) -> Unknown: ...\n",
+        "display(1)\nshell = get_ipython()\nassert shell.user_ns is globals() and __name__ == '__main__'\n"
+        "def causal_mask(length):\n    return torch.ones(length, length).tril() > 0\n",
+        "def late(x: unknown): ...\ncausal_mask = lambda length: torch.ones(length, length).tril() > 0\n",
     ],
     ids=[
         "magics",
@@ -190,11 +197,38 @@ def test_a_name_that_is_no_function(place: Place) -> None:
         "partial",
         "await",
         "check inside",
+        "prompts of a terminal",
+        "indented",
+        "a future in the middle",
+        "what IPython offers",
+        "a future from an earlier cell",
     ],
 )
 def test_an_honest_cell_in_an_unusual_style_is_right(place: Place, source: str) -> None:
-    found = reports(place(NAME, with_victim(source)))
+    notebook = with_victim(source)
+    notebook["cells"].insert(0, {**cell_of(notebook, VICTIM), "source": "from __future__ import annotations"})
+    notebook["cells"].insert(1, {**cell_of(notebook, VICTIM), "source": "ls"})  # a magic, though it could be a name
+    found = reports(place(NAME, notebook))
     assert found[VICTIM].status == "passed", told(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x = 1\nmade = 2\nreturn 3\n", "has a syntax error in its line 3: 'return' outside function"),
+        ("x = 1\nexit()\n", "raised SystemExit: "),
+        ("x = 1\nraise KeyboardInterrupt('mine')\n", "raised KeyboardInterrupt: mine"),
+        ("x = 1\nwhile True:\n    pass\n", "did not finish within 3 s"),
+        ("x = 1\n%nonsense\n", "raised UsageError: Line magic function `%nonsense` not found."),
+    ],
+)
+def test_a_cell_that_fails_says_how(place: Place, source: str, message: str) -> None:
+    assert message in told(reports(place(NAME, with_victim(f"{source}\ndef causal_mask(length): ...\n"))))
+
+
+def test_a_traceback_has_the_lines_of_its_cell(place: Place) -> None:
+    message = told(reports(place(NAME, with_victim("# mine\ndef causal_mask(length):\n    return 1 / 0\n"))))
+    assert "line 3, in causal_mask return 1 / 0" in message
 
 
 def test_files_beside_the_notebook_are_found(place: Place) -> None:

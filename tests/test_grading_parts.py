@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import mmap
 import os
 import socket
 import struct
@@ -17,7 +18,7 @@ from classroom import RIGHT, Classroom
 from learner import ROOT
 
 from autograder.answers import Answer, Answers
-from autograder.grading import discreet, files, hostile, sandbox, syscalls, wall
+from autograder.grading import cage, discreet, files, hostile, sandbox, syscalls, wall
 from autograder.grading.cage import Bounds
 from autograder.grading.course import Store
 from autograder.grading.restore import Released, ReleasedCell, restore, tidy
@@ -416,3 +417,27 @@ def test_what_the_sandbox_loads_is_no_part_of_judging(tmp_path: Path, monkeypatc
     )
     room.autograde()
     assert room.grades("x") == {"check_double": 0, "check_countdown": 4}
+
+
+def huge_pages() -> int:
+    """Kilobytes of this process's memory that lie in huge pages."""
+    rollup = Path("/proc/self/smaps_rollup").read_text()
+    return int(rollup.partition("AnonHugePages:")[2].split()[0])
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").exists()
+    or tuple(map(int, os.uname().release.split(".")[:2])) < (6, 1),
+    reason="this kernel cannot gather pages",
+)
+def test_memory_is_gathered_in_huge_pages_and_stays_as_it_was() -> None:
+    size = 8 * cage.HUGE_PAGE
+    content = os.urandom(mmap.PAGESIZE) * (size // mmap.PAGESIZE)
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        memory.write(content)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        before = huge_pages()
+        cage.gather_memory()
+        assert huge_pages() > before
+        assert memory[:] == content

@@ -24,6 +24,7 @@ NEW_MOUNTS, NEW_NAMES, NEW_IPC, NEW_USERS, NEW_PIDS, NEW_NETWORK = (
 )
 NO_SUID, NO_DEVICES, NO_EXECUTION, BIND = 2, 4, 8, 4096
 SET_DUMPABLE, DROP_BOUND, SET_SUBREAPER, SET_NO_NEW_PRIVILEGES, AMBIENT, CLEAR_ALL = 4, 24, 36, 38, 47, 4
+COLLAPSE, HUGE_PAGE = 25, 2**21
 CAPABILITY_VERSION = 0x20080522
 LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
 FIRST_USER = 61_184  # of real users that belong to nobody, one for each cage at work; systemd's dynamic range
@@ -56,6 +57,18 @@ def _call(name: str, *arguments: int | bytes | ctypes.c_ulong | None) -> None:
 def prctl(option: int, value: int = 0, more: int = 0) -> None:
     """The prctl system call."""
     _call("prctl", *(ctypes.c_ulong(argument) for argument in (option, value, more, 0, 0)))
+
+
+def gather_memory() -> None:
+    """Put this process's own memory into huge pages, where the kernel can: a fork copies one entry for each page, and
+    in the end takes it away again, which with small ones is a third of what a cage costs."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        addresses, rights, _, _, _, *name = line.split()
+        if rights == "rw-p" and name in ([], ["[heap]"]):
+            first, end = (int(address, 16) for address in addresses.split("-"))
+            first, end = -(-first // HUGE_PAGE) * HUGE_PAGE, end // HUGE_PAGE * HUGE_PAGE
+            if first < end:  # a kernel that refuses leaves the pages as they are
+                _libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), COLLAPSE)
 
 
 def own_numbers() -> None:

@@ -127,6 +127,11 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
+@functools.cache
+def _form(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(hint), get_args(hint)
+
+
 def fits(value: Any, hint: Any) -> bool:
     """Whether data is of a type as annotations write it.
 
@@ -137,7 +142,7 @@ def fits(value: Any, hint: Any) -> bool:
         return True
     if hint is None:
         return value is None
-    origin, inner = get_origin(hint), get_args(hint)
+    origin, inner = _form(hint)
     if origin in (Union, UnionType):
         return any(fits(value, option) for option in inner)
     if origin in (list, tuple, Sequence):

@@ -43,6 +43,7 @@ def main() -> int:
     worker._shell()  # what every submission needs is made before the processes part
     gc.collect()
     gc.freeze()
+    cage.gather_memory()
     control.send(b"ready")
     Server(control, walled).serve()
     return 0
