@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from autograder.prose import as_text
 from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 WIDTH = 88
@@ -78,8 +79,8 @@ def _marks(shapes: Shapes) -> str:
     return line.rstrip()
 
 
-def _indent(text: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+def _indent(sentence: str) -> str:
+    return textwrap.fill(as_text(sentence), WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def draw(picture: Picture) -> str:

@@ -37,6 +37,7 @@ ROWS = [
         "shapes",
         "needs",
         "notebook",
+        "prose",
         "drawing",
         "tracing",
     ],

@@ -248,3 +248,27 @@ def test_numbers_are_drawn_too_and_a_part_says_that_it_is_one() -> None:
         "columns: feature at [batch=3]; a part, from row 0 and column 7",
     ]
     assert "A part of the result at [batch=3]" in html.draw(picture)
+
+
+SENTENCE = (
+    "Yours gives the *first* positions, `x * 2` in `f(*args)`, to head 0: 2 * 3 < 7, as __init__ and **kwargs say."
+)
+
+
+def test_emphasis_and_code_are_set_as_such_and_stars_that_multiply_stay() -> None:
+    fault = Fault(Stage.VALUES, "It *differs*.", "*a*", "*b*", "Look at *`x`*.")
+    failed = report("failed", fault, diagnosis=SENTENCE, note="Written *twice*.", first="Mend *that* first.")
+    shown = html.render(failed)
+    assert (
+        "Yours gives the <em>first</em> positions, <code>x * 2</code> in <code>f(*args)</code>, to head 0: 2 * 3 &lt; 7, "
+        "as __init__ and **kwargs say." in shown
+    )
+    for part in ("It <em>differs</em>.", "Look at <em><code>x</code></em>.", "Written <em>twice</em>.", "Mend <em>"):
+        assert part in shown
+    assert "*a*" in shown  # a value, not a sentence
+    shown = " ".join(text.render(failed).split())
+    plain = (
+        "Yours gives the first positions, `x * 2` in `f(*args)`, to head 0: 2 * 3 < 7, as __init__ and **kwargs say."
+    )
+    for part in (plain, "It differs.", "Look at `x`.", "Written twice.", "Mend that first.", "expected: *a*"):
+        assert part in shown
