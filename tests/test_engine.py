@@ -38,6 +38,7 @@ ROWS = [
         "needs",
         "notebook",
         "prose",
+        "wording",
         "drawing",
         "tracing",
     ],
