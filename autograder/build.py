@@ -34,8 +34,8 @@ from autograder.notebook import DEMONSTRATION
 ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
 KEY_MODULES = (
-    "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "keyfile", "plans", "probes", "recipes",
-    "values", "watch",
+    "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "keyfile", "layers", "plans", "probes",
+    "recipes", "values", "watch", "wording",
 )  # fmt: skip
 FIGURE_MODULES = tuple(
     f"{folder}/{path.stem}" for folder in ("drawing", "tracing") for path in sorted((ENGINE / folder).glob("*.py"))

@@ -17,6 +17,7 @@ from autograder.authoring import Candidate, Exercise, Lesson
 from autograder.contrast import make_contrasts
 from autograder.draw import Draw
 from autograder.errors import LessonProblem, UnknownExercise
+from autograder.layers import tensors_in
 from autograder.plans import Plan
 from autograder.values import Foreign
 
@@ -128,7 +129,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int) -> ExerciseKey:
         parameters=parameters,
         forward=forward,
         returns=returns,
-        tensors=axes.tensors_of(reference),
+        tensors=tensors_in(reference, question.names, cases),
         cases=cases,
         misconceptions=[
             {"name": item.name, "sentence": item.sentence, "answers": _answers(item.candidate, question).cases}

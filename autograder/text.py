@@ -128,7 +128,7 @@ def short(value: float) -> str:
 
 def _legend(picture: Picture) -> str:
     axes = [f"{name}: {axis}" for name, axis in (("rows", picture.rows), ("columns", picture.columns)) if axis]
-    parts = [", ".join(axes) + (f" at {picture.where}" if picture.where else "")]
+    parts = [", ".join(axes) + (f", at {picture.where}" if picture.where else "")]
     if picture.expected.dtype == torch.bool:
         parts.append("# True, . False, x differs")
     if picture.part:

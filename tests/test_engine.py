@@ -42,7 +42,7 @@ ROWS = [
         "drawing",
         "tracing",
     ],
-    ["answers", "authoring", "compare", "contrast"],
+    ["answers", "authoring", "compare", "contrast", "layers"],
     ["state", "effects"],
     ["key"],
     ["keyfile"],

@@ -248,7 +248,7 @@ def test_numbers_are_drawn_too_and_a_part_says_that_it_is_one() -> None:
     assert text.draw(picture).splitlines() == [
         "expected      yours         difference",
         " 0.5 1.25      -0.5 -1.25   x x",
-        "columns: feature at [batch=3]; a part, from row 0 and column 7",
+        "columns: feature, at [batch=3]; a part, from row 0 and column 7",
     ]
     assert "A part of the result at [batch=3]" in html.draw(picture)
 
