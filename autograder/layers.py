@@ -46,7 +46,7 @@ def tensors_in(reference: Any, names: Names, cases: list[dict[str, Any]]) -> dic
 
     What is another tensor in another case is left out, for a key has one description of each name.
     """
-    held = [_held(reference, names, case) for case in cases if has_plan(case)]
+    held = [_held(reference, names, case) for case in cases if has_plan(case) and not case["raises"]]
     found = {name: described for each in held for name, described in each.items()}
     alike = {name: dims for name, dims in found.items() if all(each.get(name, dims) == dims for each in held)}
     return {**alike, **tensors_of(reference)}

@@ -123,7 +123,7 @@ def _cells(matrix: Tensor) -> list[list[str]]:
 
 def short(value: float) -> str:
     """A number in at most eight characters."""
-    return str(value) if isinstance(value, int) else f"{value:.3g}"
+    return str(value) if isinstance(value, int) else f"{value + 0.0:.3g}"
 
 
 def _legend(picture: Picture) -> str:

@@ -62,9 +62,9 @@ def _show(value: Any) -> str:
 
 
 def number(value: Tensor) -> str:
-    """A tensor's only number, in six digits."""
+    """A tensor's only number, in six digits; a negative zero is a zero."""
     found = value.item()
-    return f"{found:.6g}" if isinstance(found, float) else str(found)
+    return f"{found + 0.0:.6g}" if isinstance(found, float) else str(found)
 
 
 def is_huge(value: Any) -> bool:

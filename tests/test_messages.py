@@ -361,3 +361,12 @@ HUGE = record(10**400)
 )
 def test_what_came_is_shown_as_its_author_knows_it(expected: Any, yours: Any, lines: list[str]) -> None:
     assert told(expected, yours) == lines
+
+
+def test_a_negative_zero_is_shown_as_a_zero() -> None:
+    expected, yours = torch.tensor([[-0.0, 1.0]]), torch.tensor([[2.0, -0.0]])
+    fault = compare(expected, yours)
+    assert fault is not None
+    assert fault.picture is not None
+    assert (fault.expected, fault.yours) == ("[0, 0] 0", "[0, 0] 2")
+    assert text.draw(fault.picture).splitlines()[1] == "0 1         2 0         x x"

@@ -84,6 +84,8 @@ def parts_of(module: nn.Module) -> int:
 class Mixed(nn.Module):
     def __init__(self, d: int) -> None:
         super().__init__()
+        if d < 1:
+            raise ValueError("no features")
         self.scale = Scale(2, d)
         self.table = nn.Embedding(9, 2)
         self.parts = nn.ModuleList([nn.Linear(d, 2 * d, bias=False), nn.LayerNorm(2 * d)])
@@ -214,6 +216,10 @@ def _(draw):
 @mixed.case("five tokens")
 def _(draw):
     return built(3).eval().differentiate(draw.integers(0, 8, 2, 5))
+
+@mixed.case("no features", raises=ValueError)
+def _(draw):
+    return built(0).call(draw.integers(0, 8, 2, 5))
 
 @convolved.case("two channels in, five out")
 def _(draw):
@@ -707,6 +713,8 @@ class Mixed(nn.Module):
 
     def __init__(self, d: int) -> None:
         super().__init__()
+        if d < 1:
+            raise ValueError("no features")
         self.scale = Scale(d, 2) if self.wrong == "scale" else Scale(2, d)
         self.table = nn.Embedding(2, 9) if self.wrong == "table" else nn.Embedding(9, 2)
         first = nn.Linear(2 * d, d, bias=False) if self.wrong == "linear" else nn.Linear(d, 2 * d, bias=False)
