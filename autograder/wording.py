@@ -51,10 +51,9 @@ def _show(value: Any) -> str:
         return f"{{{', '.join(f'{name!r}: {_show(item)}' for name, item in value.items())}}}"
     if not isinstance(value, tuple | list):
         return repr(value)
-    if len(value) > 1 and all(isinstance(item, Tensor | Outline) for item in value):
-        shapes = [tuple(item.shape) for item in value]
-        if len(set(shapes)) == 1:
-            return f"{kind(value)} of {len(value)} tensors of shape {shapes[0]}"
+    kinds = {kind(item) if isinstance(item, Tensor | Outline | Foreign) else "" for item in value}
+    if len(value) > 1 and len(kinds) == 1 and " tensor of shape" in (each := kinds.pop()):
+        return f"{kind(value)} of {len(value)} {each.removeprefix('a ').replace('tensor', 'tensors', 1)}"
     items = ", ".join(_show(item) for item in value)
     if isinstance(value, list):
         return f"[{items}]"

@@ -349,6 +349,15 @@ HUGE = record(10**400)
             ],
         ),
         (
+            (torch.ones(2), torch.ones(2)),
+            record([torch.ones(2, 5, device="meta")] * 2),
+            [
+                "The result is a list; a tuple was expected.",
+                "a tuple",
+                "a list of 2 meta tensors of shape (2, 5)",
+            ],
+        ),
+        (
             1.5,
             record(numpy.float32(1.5)),
             [
