@@ -87,7 +87,7 @@ def told_nonfinite(pairs: Sequence[tuple[str, str, int, str]]) -> str:
     >>> told_nonfinite([("a number", "NaN", 1, ""), ("infinity", "minus infinity", 3, "[row=1]")])
     'Yours is NaN where a number is expected, and minus infinity at 3 places where infinity is, the first at [row=1].'
     """
-    parts = []
+    parts: list[str] = []
     for wanted, came, often, first in pairs:
         places = f" at {often} places" if often > 1 else ""
         at = f", the first at {first}" if first and often > 1 else f", at {first}" if first else ""
