@@ -87,8 +87,8 @@ def describe(annotation: Any) -> Any:
 def labels(dims: str, count: int) -> list[str] | None:
     """A name for each of `count` axes; "" for an axis that has none; None where the description does not fit.
 
-    >>> labels("*lead src", 3)
-    ['lead0', 'lead1', 'src']
+    >>> labels("*lead src", 3), labels("*lead src", 2)
+    (['lead0', 'lead1', 'src'], ['lead', 'src'])
     >>> labels("batch 1 (heads*d_head)", 3)
     ['batch', '', 'heads·d_head']
     """
@@ -99,7 +99,8 @@ def labels(dims: str, count: int) -> list[str] | None:
             spare = count - (len(tokens) - 1)
             if spare < 0:
                 return None
-            names += [f"{token.strip('*.') or 'axis'}{i}" for i in range(spare)]
+            name = token.strip("*.") or "axis"
+            names += [name] if spare == 1 and name != "axis" else [f"{name}{i}" for i in range(spare)]
         else:
             name = token.partition("=")[0].strip("()#?").replace("*", "·")
             names.append("" if name.isdigit() or name == "_" else name)

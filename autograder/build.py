@@ -34,8 +34,9 @@ from autograder.notebook import DEMONSTRATION
 ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
 KEY_MODULES = (
-    "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "keyfile", "plans", "probes", "recipes",
-    "slips/__init__", "slips/altered", "slips/changes", "slips/places", "slips/prints", "values", "watch",
+    "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "keyfile", "layers", "plans", "probes",
+    "recipes", "slips/__init__", "slips/altered", "slips/changes", "slips/places", "slips/prints", "values", "watch",
+    "wording",
 )  # fmt: skip
 FIGURE_MODULES = tuple(
     f"{folder}/{path.stem}" for folder in ("drawing", "tracing") for path in sorted((ENGINE / folder).glob("*.py"))

@@ -6,7 +6,7 @@ Nothing is broadcast before it is compared, and nothing is compared with a candi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from autograder.axes import labels, named, place
 from autograder.report import Fault, Picture, Stage
 from autograder.shapes import line_up
 from autograder.values import Foreign, Outline
+from autograder.wording import capital, count, is_huge, kind, number, show, told_nonfinite
 
 # dtype -> (relative, absolute): about a hundred times the rounding of a short computation in that dtype; in double
 # precision more, but less than one rounding to single precision, or numbers that passed through it would be right
@@ -26,6 +27,8 @@ TOLERANCES = {
     torch.bfloat16: (2e-2, 2e-2),
 }
 PICTURE_SIZE = 12
+KINDS = ("a number", "NaN", "infinity", "minus infinity")
+MOST_KINDS = 2  # ways in which NaN and infinity are wrong that are told
 Shape = tuple[int, ...]
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64)
 
@@ -39,12 +42,15 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
         return None if expected == yours else _wrong_type(expected.text, yours, what)
     if isinstance(expected, Tensor):
         return _compare_tensors(expected, yours, described if isinstance(described, dict) else {}, what)
+    if is_huge(yours) and type(expected) in (int, float):
+        headline = f"{capital(what)} is far too large: {yours.text}."
+        return Fault(Stage.VALUES, headline, show(expected), yours.text)
     if isinstance(expected, float):
         if type(yours) not in (int, float):
             return _wrong_type("a number", yours, what)
         return compare(torch.tensor(expected, dtype=torch.float64), torch.tensor(yours, dtype=torch.float64), {}, what)
     if type(expected) is not type(yours):
-        return _wrong_type(_kind(expected), yours, what)
+        return _wrong_type(kind(expected), yours, what)
     if isinstance(expected, tuple | list) and _holds_tensors(expected):
         return _compare_items(expected, yours, described, what)
     if isinstance(expected, dict):
@@ -56,7 +62,7 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
         if fault is not None and (fault.stage is Stage.TYPE or in_parts):
             return fault
     if expected != yours:
-        return Fault(Stage.VALUES, f"{_capital(what)} is not what was expected.", _show(expected), _show(yours))
+        return Fault(Stage.VALUES, f"{capital(what)} is not what was expected.", show(expected), show(yours))
     return None
 
 
@@ -109,7 +115,7 @@ def _wrong_dtype(expected: Tensor, yours: Tensor | Outline, what: str) -> Fault:
     remedies = {torch.bool: "A comparison gives booleans, as does torch.ones(..., dtype=torch.bool)."}
     if expected.dtype.is_floating_point and yours.dtype.is_floating_point:
         remedies[expected.dtype] = "The result should have the dtype that was asked for, or that of the input."
-    headline = f"{_capital(what)} holds {came} values; {wanted} was expected."
+    headline = f"{capital(what)} holds {came} values; {wanted} was expected."
     return Fault(Stage.DTYPE, headline, wanted, came, remedies.get(expected.dtype, ""))
 
 
@@ -124,7 +130,7 @@ def compare_shapes(
     shown = (named(expected, names), str(yours))
     names = names or [""] * len(expected)
     if len(expected) != len(yours):
-        headline = f"{_capital(what)} has {_count(len(yours), 'axis', 'axes')}; {len(expected)} were expected."
+        headline = f"{capital(what)} has {count(len(yours), 'axis', 'axes')}; {len(expected)} were expected."
         if len(expected) == 1:
             headline = headline.replace("were", "was")
         return Fault(Stage.AXES, headline, *shown, _axis_count_look(expected, yours, names), shapes=shapes)
@@ -165,20 +171,42 @@ def _swapped(expected: Shape, yours: Shape) -> tuple[int, int] | None:
 
 def _compare_values(expected: Tensor, yours: Tensor, names: list[str] | None, what: str) -> Fault | None:
     differs = _excess(expected, yours) > 1
-    count = int(differs.sum())
-    if count == 0:
+    wrong = int(differs.sum())
+    if wrong == 0:
         return None
     first = tuple(int(i) for i in differs.nonzero()[0])
     if expected.dim() == 0:
-        return Fault(Stage.VALUES, f"{_capital(what)} has another value.", _number(expected), _number(yours))
+        return Fault(Stage.VALUES, f"{capital(what)} has another value.", number(expected), number(yours))
     where = place(first, names)
-    headline = f"{count} of {expected.numel()} values of {what} differ, the first at {where}."
-    look = ""
-    if expected.dtype.is_floating_point:
-        worst = (expected.double() - yours.double()).abs()[differs]
-        look = f"The largest difference is {float(worst.max()):.3g}."
-    wanted, came = (f"{where} {_number(value[first])}" for value in (expected, yours))
+    differ = "differs" if wrong == 1 else "differ"
+    headline = (
+        f"{wrong} of {expected.numel()} values of {what} {differ}, {'' if wrong == 1 else 'the first '}at {where}."
+    )
+    look = _how_far(expected, yours, differs, names) if expected.dtype.is_floating_point else ""
+    wanted, came = (f"{where} {number(value[first])}" for value in (expected, yours))
     return Fault(Stage.VALUES, headline, wanted, came, look, picture=_picture(expected, yours, differs, first, names))
+
+
+def _how_far(expected: Tensor, yours: Tensor, differs: Tensor, names: list[str] | None) -> str:
+    """Where NaN and infinity stand in the place of something else, and how far the numbers are apart."""
+    kinds = {(i, j): differs & (_kinds(expected) == i) & (_kinds(yours) == j) for i, j in product(range(4), repeat=2)}
+    numbers = kinds.pop((0, 0))
+    found = sorted((where.nonzero()[0].tolist(), pair) for pair, where in kinds.items() if bool(where.any()))
+    first = differs.nonzero()[0].tolist()
+    pairs = [
+        (KINDS[i], KINDS[j], int(kinds[i, j].sum()), place(at, names) if at != first else "")
+        for at, (i, j) in found[:MOST_KINDS]
+    ]
+    told = [told_nonfinite(pairs)] if pairs else []
+    if bool(numbers.any()):
+        most = float((expected.double() - yours.double()).abs()[numbers].max())
+        told.append(f"{'Between numbers the' if pairs else 'The'} largest difference is {most:.3g}.")
+    return " ".join(told)
+
+
+def _kinds(values: Tensor) -> Tensor:
+    """Of each value its index in KINDS."""
+    return values.isnan() * 1 + values.isposinf() * 2 + values.isneginf() * 3
 
 
 def _picture(
@@ -200,7 +228,7 @@ def _picture(
 
 def _compare_items(expected: Sequence[Any], yours: Sequence[Any], described: Any, what: str) -> Fault | None:
     if len(expected) != len(yours):
-        headline = f"{_capital(what)} has {_count(len(yours), 'part', 'parts')}; {len(expected)} were expected."
+        headline = f"{capital(what)} has {count(len(yours), 'part', 'parts')}; {len(expected)} were expected."
         return Fault(Stage.TYPE, headline)
     for i, (wanted, came) in enumerate(zip(expected, yours, strict=True)):
         described_item = described[i] if isinstance(described, list) and i < len(described) else None
@@ -213,14 +241,14 @@ def _compare_items(expected: Sequence[Any], yours: Sequence[Any], described: Any
 def _compare_dicts(expected: dict[str, Any], yours: dict[str, Any], what: str) -> Fault | None:
     for name in expected:
         if name not in yours:
-            return Fault(Stage.VALUES, f"{_capital(what)} has no {name!r}.", ", ".join(expected), ", ".join(yours))
+            return Fault(Stage.VALUES, f"{capital(what)} has no {name!r}.", ", ".join(expected), ", ".join(yours))
         fault = compare(expected[name], yours[name], None, f"“{name}”")
         if fault is not None:
             return fault
     extra = [name for name in yours if name not in expected]
     if extra:
         return Fault(
-            Stage.VALUES, f"{_capital(what)} has a {extra[0]!r} too many.", ", ".join(expected), ", ".join(yours)
+            Stage.VALUES, f"{capital(what)} has a {extra[0]!r} too many.", ", ".join(expected), ", ".join(yours)
         )
     return None
 
@@ -237,39 +265,8 @@ def _wrong_type(wanted: str, yours: Any, what: str) -> Fault:
     look = looks.get(type(yours), "")
     if isinstance(yours, Foreign) and "numpy" in yours.kind and wanted == "a tensor":
         look = "The exercise asks for torch's functions; torch.from_numpy makes a tensor of an array."
-    return Fault(Stage.TYPE, f"{_capital(what)} is {_kind(yours)}; {wanted} was expected.", wanted, _show(yours), look)
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "None"
-    if isinstance(value, Foreign):
-        return value.text
-    if isinstance(value, Outline | Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, Foreign | Outline | Tensor):
-        return _kind(value)
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]} ..."
-
-
-def _number(value: Tensor) -> str:
-    number = value.item()
-    return f"{number:.6g}" if isinstance(number, float) else str(number)
+    return Fault(Stage.TYPE, f"{capital(what)} is {kind(yours)}; {wanted} was expected.", wanted, show(yours), look)
 
 
 def _holds_tensors(values: Sequence[Any]) -> bool:
     return any(isinstance(value, Tensor) for value in values)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -8,6 +8,7 @@ import torch
 
 from autograder.axes import distinct
 from autograder.drawing import Box, expected_yours_difference, flow
+from autograder.prose import as_html
 from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 GREEN, ORANGE, GREY = "#009E73", "#D55E00", "#8A8A8A"
@@ -29,22 +30,22 @@ def render(report: Report) -> str:
         parts.append(_failure(report, failure))
         if len(report.verdicts) > 1:
             parts.append(_cases(report))
-    parts += [f"<div>{_prose(text)}</div>" for text in (report.note and f"Note: {report.note}", report.offer) if text]
+    parts += [f"<div>{as_html(text)}</div>" for text in (report.note and f"Note: {report.note}", report.offer) if text]
     return f'<div class="autograder-report" style="{BOX.format(colour=colour)}">{"".join(parts)}</div>'
 
 
 def _failure(report: Report, verdict: Verdict) -> str:
     assert verdict.fault is not None
     fault = verdict.fault
-    parts = [f'<div style="font-weight:600;margin:6px 0">{_prose(report.first)}</div>'] if report.first else []
+    parts = [f'<div style="font-weight:600;margin:6px 0">{as_html(report.first)}</div>'] if report.first else []
     parts.append(f'<div style="opacity:.75">on “{escape(verdict.label)}”</div>')
     if report.diagnosis:
-        parts.append(f'<div style="font-weight:600;margin:6px 0">{_prose(report.diagnosis)}</div>')
-    parts.append(f"<div>{_prose(fault.headline)}</div>")
+        parts.append(f'<div style="font-weight:600;margin:6px 0">{as_html(report.diagnosis)}</div>')
+    parts.append(f"<div>{as_html(fault.headline)}</div>")
     parts.append(_sides(fault))
     look = report.look or fault.look
     if look:
-        parts.append(f"<div>{_prose(look)}</div>")
+        parts.append(f"<div>{as_html(look)}</div>")
     if fault.frames:
         frames = "\n".join(fault.frames)
         parts.append(f'<pre style="{CODE}">{escape(frames)}</pre>')
@@ -103,9 +104,3 @@ def _marked(axes: list[tuple[str, int]], wrong: list[int]) -> list[tuple[str, in
     """The axes, with a cross at each that is at fault."""
     names = distinct([name for name, _ in axes]) or []
     return [(f"{name} ✗".strip() if i in wrong else name, axes[i][1]) for i, name in enumerate(names)]
-
-
-def _prose(text: str) -> str:
-    """Escaped, with what stands between backquotes as code."""
-    pieces = escape(text).split("`")
-    return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))

@@ -14,6 +14,7 @@ from autograder.effects import changed_fault, memory_fault
 from autograder.key import ExerciseKey
 from autograder.report import Fault, Report, Stage, Verdict
 from autograder.state import compare_state
+from autograder.wording import show
 
 # A loop over an axis runs several instructions for each element; a right answer that halves or doubles runs its loop a
 # few times more. Two for each element lies between.
@@ -65,9 +66,9 @@ def judge_case(key: ExerciseKey, case: dict[str, Any], answer: Answer, raises_al
             return changed_fault(answer)
         return _state_fault(key, case["expected"], answer.results) or _not_returned(case, answer)
     if case["raises"]:
-        came = ", ".join(f"{value!r}" for value in answer.results.values())
+        came = show(next(iter(answer.results.values()), None))
         headline = f"On these inputs a {case['raises']} should be raised; yours returned."
-        return Fault(Stage.RAN, headline, f"raise {case['raises']}", came[:200])
+        return Fault(Stage.RAN, headline, f"raise {case['raises']}", came)
     return (
         _state_fault(key, case["expected"], answer.results)
         or _results_fault(key, case["expected"], answer.results)

@@ -20,6 +20,7 @@ from autograder.judge import judge
 from autograder.key import ExerciseKey, Key
 from autograder.keyfile import find_exercise
 from autograder.needs import all_needs, mention_needs
+from autograder.prose import as_html, as_text
 from autograder.quiet import is_quiet
 from autograder.report import Report, Status, summary
 
@@ -155,6 +156,4 @@ def _show(as_html: str, as_text: str) -> None:
 
 
 def _show_text(line: str) -> None:
-    from html import escape
-
-    _show(f"<div>{escape(line)}</div>", line)
+    _show(f"<div>{as_html(line)}</div>", as_text(line))

@@ -136,5 +136,6 @@ def summary(report: Report) -> str:
         return f"{report.exercise}: not attempted yet"
     if report.status == "passed":
         points = f"{report.points} point{'s' if report.points != 1 else ''}"
-        return f"{report.exercise}: right on all {count} cases ({points})"
+        cases = f"all {count} cases" if count != 1 else "its only case"
+        return f"{report.exercise}: right on {cases} ({points})"
     return f"{report.exercise}: {report.passed} of {count} cases right"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from autograder.prose import as_text
 from autograder.report import Fault, Picture, Report, Shapes, Verdict, summary
 
 WIDTH = 88
@@ -78,8 +79,8 @@ def _marks(shapes: Shapes) -> str:
     return line.rstrip()
 
 
-def _indent(text: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+def _indent(sentence: str) -> str:
+    return textwrap.fill(as_text(sentence), WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def draw(picture: Picture) -> str:
@@ -122,12 +123,12 @@ def _cells(matrix: Tensor) -> list[list[str]]:
 
 def short(value: float) -> str:
     """A number in at most eight characters."""
-    return str(value) if isinstance(value, int) else f"{value:.3g}"
+    return str(value) if isinstance(value, int) else f"{value + 0.0:.3g}"
 
 
 def _legend(picture: Picture) -> str:
     axes = [f"{name}: {axis}" for name, axis in (("rows", picture.rows), ("columns", picture.columns)) if axis]
-    parts = [", ".join(axes) + (f" at {picture.where}" if picture.where else "")]
+    parts = [", ".join(axes) + (f", at {picture.where}" if picture.where else "")]
     if picture.expected.dtype == torch.bool:
         parts.append("# True, . False, x differs")
     if picture.part:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -92,6 +93,8 @@ def _record(value: object, depth: int, leaves: list[int]) -> Any:
         return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return {str(name)[:LONGEST_TEXT]: _record(item, depth - 1, leaves) for name, item in value.items()}
+    if isinstance(value, numpy.generic):
+        return Foreign(_type_name(value), f"a single NumPy value of type {type(value).__name__}")
     if type(value).__module__ == "numpy" and hasattr(value, "shape"):
         return Foreign(_type_name(value), f"a NumPy array of shape {tuple(value.shape)}")
     return Foreign(_type_name(value), f"an object of type {_type_name(value)}")

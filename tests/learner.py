@@ -15,6 +15,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.prose import as_text
+
 LESSON = "22_masks"
 ROOT = Path(__file__).parent.parent
 SOLUTION = ROOT / "solutions" / LESSON
@@ -82,8 +84,8 @@ def words(html: str) -> str:
 
 
 def as_shown(sentence: str) -> str:
-    """A sentence as a page shows it: what stands between backquotes is set as code, without them."""
-    return sentence.replace("`", "")
+    """A sentence as a page shows it: code and emphasis are set as such, without their marks."""
+    return as_text(sentence).replace("`", "")
 
 
 def isolated(home: Path) -> dict[str, str]:

@@ -26,6 +26,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from autograder.authoring import Lesson, load_lesson
+from autograder.prose import as_text
 
 EXERCISES = list(points())
 FIRST = EXERCISES[1]  # a function of one tensor's worth of arithmetic; the very first exercise is on paper
@@ -121,7 +122,7 @@ def test_wrong_answer_shows_the_sentence_that_sets_it_right_and_raises(
     misconception = exercise.misconceptions[0]
     html, text, line = report_and_error(kernel.check(name, as_answer(misconception.candidate, name)))
     assert as_shown(misconception.sentence) in words(html)
-    assert misconception.sentence in " ".join(text.split())
+    assert as_text(misconception.sentence) in " ".join(text.split())
     assert line.endswith("cases right")
 
 
@@ -160,8 +161,8 @@ def test_hint_gives_the_next_step_each_time(kernel: Kernel, lesson: Lesson) -> N
     cells = kernel.run([reference_sources()[FIRST], *[f"hint({FIRST})"] * 3])
     shown = [output.data for cell in cells for output in outputs(cell)]
     for step, (hint, data) in enumerate(zip(exercise.hints, shown, strict=True), 1):
-        assert data["text/plain"] == f"Hint {step} of 3 for {FIRST}: {hint}"
-        assert hint in words(data["text/html"])
+        assert data["text/plain"] == f"Hint {step} of 3 for {FIRST}: {as_text(hint)}"
+        assert as_shown(hint) in words(data["text/html"])
 
 
 def test_misspelt_function_is_one_line_that_names_the_nearest_exercise(kernel: Kernel) -> None:

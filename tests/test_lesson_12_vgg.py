@@ -172,7 +172,7 @@ def test_a_first_layer_for_224_pixels_is_told_as_such() -> None:
 
     rendered = " ".join(text.render(report_on(LESSON, exercise("VGG"), Torchvisions)).split())
     assert "as torchvision's VGG does" in rendered
-    assert "Axis 1 of the parameter `classifier.0.weight` has size 245; 45 was expected." in rendered
+    assert "The in_features axis of the parameter `classifier.0.weight` has size 245; 45 was expected." in rendered
 
 
 def test_without_scikit_learn_the_demonstration_counts_and_says_how_to_get_the_digits(

@@ -343,7 +343,7 @@ def test_a_view_without_the_transpose_is_told_as_such() -> None:
     rendered = " ".join(text.render(report_on(LESSON, exercise("split_heads"), split_heads)).split())
     assert "split_heads: 2 of 9 cases right" in rendered
     assert "Your shape is right and its numbers are scrambled. view moves nothing" in rendered
-    assert "head 0 the first *positions*, whole" in rendered
+    assert "head 0 the first positions, whole" in rendered
 
 
 def test_weights_that_are_averaged_over_the_heads_are_told_as_such() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
 from autograder import html, text
 from autograder.compare import compare
+from autograder.drawing import expected_yours_difference
 from autograder.report import Fault, Picture, Report, Stage, Verdict
+from autograder.values import record
 
 MASK = {"dtype": "Bool", "dims": "batch heads=1 tgt src"}
 FLOATS = {"dtype": "Float", "dims": "batch feature"}
@@ -107,7 +110,7 @@ def test_wrong_values_are_counted_and_the_first_is_shown() -> None:
     yours = torch.zeros(2, 3)
     yours[1, 2] = 0.25
     assert told(torch.zeros(2, 3), yours, FLOATS) == [
-        "1 of 6 values of the result differ, the first at [batch=1, feature=2].",
+        "1 of 6 values of the result differs, at [batch=1, feature=2].",
         "[batch=1, feature=2] 0",
         "[batch=1, feature=2] 0.25",
         "The largest difference is 0.25.",
@@ -145,14 +148,14 @@ def test_right_answers_have_no_fault(expected: Any, yours: Any) -> None:
 @pytest.mark.parametrize(
     ("expected", "yours", "headline"),
     [
-        (torch.tensor([1.0]), torch.tensor([torch.nan]), "1 of 1 values of the result differ, the first at [0]."),
-        (torch.tensor([torch.inf]), torch.tensor([1e38]), "1 of 1 values of the result differ, the first at [0]."),
+        (torch.tensor([1.0]), torch.tensor([torch.nan]), "1 of 1 values of the result differs, at [0]."),
+        (torch.tensor([torch.inf]), torch.tensor([1e38]), "1 of 1 values of the result differs, at [0]."),
         (
             torch.tensor([-torch.inf]),
             torch.tensor([torch.inf]),
-            "1 of 1 values of the result differ, the first at [0].",
+            "1 of 1 values of the result differs, at [0].",
         ),
-        (torch.tensor([1.0]), torch.tensor([1.001]), "1 of 1 values of the result differ, the first at [0]."),
+        (torch.tensor([1.0]), torch.tensor([1.001]), "1 of 1 values of the result differs, at [0]."),
         (torch.tensor(2), torch.tensor(3), "The result has another value."),
         (
             torch.tensor([1], dtype=torch.int64),
@@ -179,6 +182,72 @@ def test_right_answers_have_no_fault(expected: Any, yours: Any) -> None:
 )
 def test_wrong_answers_have_one(expected: Any, yours: Any, headline: str) -> None:
     assert told(expected, yours)[0].startswith(headline)
+
+
+@pytest.mark.parametrize(
+    ("expected", "yours", "look"),
+    [
+        (
+            [1.0, 2.0],
+            [torch.nan, 2.0],
+            "NaN came in 1 place where a number was expected.",
+        ),
+        (
+            [torch.inf, 1.0, 2.0],
+            [torch.nan, torch.nan, torch.nan],
+            "NaN came in 2 places where a number was expected. NaN came in 1 place where infinity was expected.",
+        ),
+        ([torch.nan, 1.0], [0.0, 1.0], "A number came in 1 place where NaN was expected."),
+        ([-torch.inf, 1.0], [torch.inf, 1.0], "Infinity came in 1 place where -infinity was expected."),
+        (
+            [-torch.inf, 1.0],
+            [-1e9, 1.25],
+            "A number came in 1 place where -infinity was expected. The largest other difference is 0.25.",
+        ),
+    ],
+)
+def test_where_nan_and_infinity_stand_is_told(expected: list[float], yours: list[float], look: str) -> None:
+    fault = compare(torch.tensor(expected), torch.tensor(yours))
+    assert fault is not None
+    assert fault.look == look
+    failed = report("failed", fault)
+    assert look in " ".join(text.render(failed).split())
+    assert look in html.render(failed)
+
+
+def test_an_integer_too_large_to_keep_is_told_beside_the_one_expected() -> None:
+    assert told(25, record(2**2000)) == [
+        "The result is an integer of over 300 digits; 25 was expected.",
+        "25",
+        "an integer of over 300 digits",
+    ]
+    assert told(0.5, record(-(2**2000)))[0] == "The result is an integer of over 300 digits; 0.5 was expected."
+    assert told(True, record(2**2000))[0] == "The result is an integer of over 300 digits; a bool was expected."
+
+
+@pytest.mark.parametrize(
+    ("yours", "shown"),
+    [
+        ([torch.ones(2, 5)] * 3, "a list of 3 parts, each a tensor of shape (2, 5)"),
+        ([torch.ones(2, device="meta")] * 2, "a list of 2 parts, each a meta tensor of shape (2,)"),
+        ((torch.ones(2), None, "a"), "a tuple of 3 parts: a tensor of shape (2,), None, 'a'"),
+        ([[torch.ones(2)], [1, 2]], "a list of 2 parts: a list of 1 part: a tensor of shape (2,), [1, 2]"),
+        ([torch.zeros(1).expand(2**31)], "a list of 1 part: a tensor of shape (2147483648,)"),
+        ({"a": object(), "b": [1]}, "a dict of 'a': an object of type object, 'b': [1]"),
+        ([1, 2.5], "[1, 2.5]"),
+    ],
+)
+def test_what_came_is_shown_in_words_that_a_learner_knows(yours: Any, shown: str) -> None:
+    assert told(torch.ones(2), record(yours))[2] == shown
+    of_another_length = compare([1] * 9, record([1, object()]))
+    assert of_another_length is not None
+    assert "Foreign" not in str(of_another_length)
+
+
+def test_lists_of_lists_of_tensors_are_compared() -> None:
+    expected = [[torch.ones(2)], [torch.zeros(3)]]
+    assert compare(expected, [[torch.ones(2)], [torch.zeros(3)]]) is None
+    assert told(expected, [[torch.ones(2)], [torch.ones(3)]])[0].startswith("3 of 3 values of part 0 of part 1 of the")
 
 
 def test_an_integer_annotation_leaves_the_width_free() -> None:
@@ -220,9 +289,9 @@ def test_the_whole_report_in_a_terminal() -> None:
 
 
 def test_a_passed_and_an_unattempted_report() -> None:
-    assert text.render(report("passed")) == "causal_mask: right on all 1 cases (2 points)"
+    assert text.render(report("passed")) == "causal_mask: right on its only case (2 points)"
     assert text.render(report("unattempted")).startswith("causal_mask: not attempted yet")
-    assert "✓ causal_mask: right on all" in html.render(report("passed"))
+    assert "✓ causal_mask: right on its only case" in html.render(report("passed"))
     assert "○ causal_mask: not attempted yet" in html.render(report("unattempted"))
 
 
@@ -245,6 +314,134 @@ def test_numbers_are_drawn_too_and_a_part_says_that_it_is_one() -> None:
     assert text.draw(picture).splitlines() == [
         "expected      yours         difference",
         " 0.5 1.25      -0.5 -1.25   x x",
-        "columns: feature at [batch=3]; a part, from row 0 and column 7",
+        "columns: feature, at [batch=3]; a part, from row 0 and column 7",
     ]
     assert "A part of the result at [batch=3]" in html.draw(picture)
+
+
+SENTENCE = "Yours gives the *first* positions, `x * 2` in `f(*args)`, to h: 2 * 3 < 7, as __init__ and **kwargs say."
+
+
+def test_emphasis_and_code_are_set_as_such_and_stars_that_multiply_stay() -> None:
+    fault = Fault(Stage.VALUES, "It *differs*.", "*a*", "*b*", "Look at *`x`*.")
+    failed = report("failed", fault, diagnosis=SENTENCE, note="Written *twice*.", first="Mend *that* first.")
+    shown = html.render(failed)
+    assert (
+        "Yours gives the <em>first</em> positions, <code>x * 2</code> in <code>f(*args)</code>, to h: 2 * 3 &lt; 7, "
+        "as __init__ and **kwargs say." in shown
+    )
+    for part in ("It <em>differs</em>.", "Look at <em><code>x</code></em>.", "Written <em>twice</em>.", "Mend <em>"):
+        assert part in shown
+    assert "*a*" in shown  # a value, not a sentence
+    shown = " ".join(text.render(failed).split())
+    plain = "Yours gives the first positions, `x * 2` in `f(*args)`, to h: 2 * 3 < 7, as __init__ and **kwargs say."
+    for part in (plain, "It differs.", "Look at `x`.", "Written twice.", "Mend that first.", "expected: *a*"):
+        assert part in shown
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("expected", "yours", "look"),
+    [
+        ([1.0, 2.0], [1.0, NAN], "Yours is NaN where a number is expected."),
+        ([1.0, 2.0], [NAN, NAN], "Yours is NaN at 2 places where a number is expected."),
+        ([NAN, 2.0], [0.5, 2.0], "Yours is a number where NaN is expected."),
+        ([-INF, -INF, 1.0], [INF, INF, 1.0], "Yours is infinity at 2 places where minus infinity is expected."),
+        ([INF, 1.0], [NAN, 1.0], "Yours is NaN where infinity is expected."),
+        (
+            [1.0, 2.0, 3.0],
+            [1.25, 2.0, NAN],
+            "Yours is NaN where a number is expected, at [2]. Between numbers the largest difference is 0.25.",
+        ),
+        (
+            [1.0, INF, 3.0, 4.0],
+            [NAN, 7.0, 3.0, NAN],
+            "Yours is NaN at 2 places where a number is expected, and a number where infinity is, at [1].",
+        ),
+    ],
+)
+def test_where_nan_and_infinity_stand_is_told_and_never_a_difference_of_nan(
+    expected: list[float], yours: list[float], look: str
+) -> None:
+    assert told(torch.tensor(expected), torch.tensor(yours))[-1] == look
+
+
+def test_a_difference_is_drawn_where_there_is_one_and_nothing_where_both_are_infinite() -> None:
+    expected = torch.tensor([[-INF, NAN, 1.0, 2.0, INF]])
+    yours = torch.tensor([[-INF, NAN, NAN, 2.5, -INF]])
+    fault = compare(expected, yours)
+    assert fault is not None
+    assert fault.picture is not None
+    assert text.draw(fault.picture).splitlines()[:2] == [
+        "expected                   yours                      difference",
+        "-inf  nan    1    2  inf   -inf  nan  nan  2.5 -inf   . . x x x",
+    ]
+    drawn = str(expected_yours_difference(expected, yours)).splitlines()[1]
+    assert drawn == "−inf nan 1 2 inf   −inf nan [nan] [2.5] [−inf]   0 0 [≠] [0.5] [≠]"
+
+
+HUGE = record(10**400)
+
+
+@pytest.mark.parametrize(
+    ("expected", "yours", "lines"),
+    [
+        (
+            3,
+            HUGE,
+            ["The result is far too large: an integer of over 300 digits.", "3", "an integer of over 300 digits"],
+        ),
+        ((3, 4), (3, HUGE), ["The result is not what was expected.", "(3, 4)", "(3, an integer of over 300 digits)"]),
+        (
+            torch.ones(2, 5),
+            [torch.ones(2, 5)] * 3,
+            [
+                "The result is a list; a tensor was expected.",
+                "a tensor",
+                "a list of 3 tensors of shape (2, 5)",
+                "torch.stack and torch.tensor make a tensor of a list.",
+            ],
+        ),
+        (
+            3,
+            record((torch.ones(2), torch.ones(3, device="meta"), object(), {"a": [torch.ones(1)]})),
+            [
+                "The result is a tuple; an int was expected.",
+                "an int",
+                "(a tensor of shape (2,), a meta tensor of shape (3,), an object of type object, "
+                "{'a': [a tensor of shape (1,)]})",
+            ],
+        ),
+        (
+            (torch.ones(2), torch.ones(2)),
+            record([torch.ones(2, 5, device="meta")] * 2),
+            [
+                "The result is a list; a tuple was expected.",
+                "a tuple",
+                "a list of 2 meta tensors of shape (2, 5)",
+            ],
+        ),
+        (
+            1.5,
+            record(numpy.float32(1.5)),
+            [
+                "The result is a single NumPy value of type float32; a number was expected.",
+                "a number",
+                "a single NumPy value of type float32",
+            ],
+        ),
+    ],
+)
+def test_what_came_is_shown_as_its_author_knows_it(expected: Any, yours: Any, lines: list[str]) -> None:
+    assert told(expected, yours) == lines
+
+
+def test_a_negative_zero_is_shown_as_a_zero() -> None:
+    expected, yours = torch.tensor([[-0.0, 1.0]]), torch.tensor([[2.0, -0.0]])
+    fault = compare(expected, yours)
+    assert fault is not None
+    assert fault.picture is not None
+    assert (fault.expected, fault.yours) == ("[0, 0] 0", "[0, 0] 2")
+    assert text.draw(fault.picture).splitlines()[1] == "0 1         2 0         x x"

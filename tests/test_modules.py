@@ -21,7 +21,7 @@ from autograder.values import Recipe, identical, pack, unpack
 
 REFERENCE = """
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 
@@ -81,6 +81,25 @@ def parts_of(module: nn.Module) -> int:
     return len(list(module.children()))
 
 
+class Mixed(nn.Module):
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        if d < 1:
+            raise ValueError("no features")
+        self.scale = Scale(2, d)
+        self.table = nn.Embedding(9, 2)
+        self.parts = nn.ModuleList([nn.Linear(d, 2 * d, bias=False), nn.LayerNorm(2 * d)])
+        self.conv = nn.Conv1d(1, 3, 2, bias=False)
+
+    def forward(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq feature"]:
+        x = self.scale(self.table(tokens))
+        return self.parts[1](self.parts[0](x)) + self.conv.weight.sum()
+
+
+def convolved(c_in: int, c_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(c_in, c_out, (2, 3)), nn.BatchNorm2d(c_out))
+
+
 def planned(build: int, steps: Float[Tensor, "batch feature"], device: str) -> Float[Tensor, "batch feature"]:
     return build * steps
 
@@ -125,6 +144,8 @@ same = Exercise("same", memory="copy")
 turned = Exercise("turned", contiguous=True)
 parts_of = Exercise("parts_of")
 planned = Exercise("planned")
+mixed = Exercise("Mixed")
+convolved = Exercise("convolved")
 stem = Exercise("Stem")
 total = Exercise("Total")
 lengths = Exercise("Lengths")
@@ -191,6 +212,18 @@ def _(draw):
 def _(draw):
     parts = [recipe("Linear", 2, 3), recipe("Tied", 4), recipe("ReLU")]
     return {"module": recipe("Sequential", *parts, hooked=["0"])}
+
+@mixed.case("five tokens")
+def _(draw):
+    return built(3).eval().differentiate(draw.integers(0, 8, 2, 5))
+
+@mixed.case("no features", raises=ValueError)
+def _(draw):
+    return built(0).call(draw.integers(0, 8, 2, 5))
+
+@convolved.case("two channels in, five out")
+def _(draw):
+    return built(2, 5).eval().differentiate(draw.normal(2, 2, 4, 6))
 
 @planned.case("two")
 def _(draw):
@@ -661,3 +694,72 @@ def test_a_function_whose_parameters_are_named_as_the_parts_of_a_plan_is_called_
     assert told(report_on(key, "planned", changing)) == "Your function changed its input `steps` in place."
     assert report_on(key, "planned", ignoring).diagnosis == "Your result does not change when `build` changes."
     assert told(report_on(key, "planned", lambda build: build)).endswith("called with the parameters of the stub.")
+
+
+class Scale(nn.Module):
+    def __init__(self, d_in: int, d_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(d_out, d_in))
+        self.register_buffer("count", torch.zeros(d_in))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight.T + 0.5
+
+
+class Mixed(nn.Module):
+    """Right; `wrong` names the layer that another one stands in for."""
+
+    wrong = ""
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        if d < 1:
+            raise ValueError("no features")
+        self.scale = Scale(d, 2) if self.wrong == "scale" else Scale(2, d)
+        self.table = nn.Embedding(2, 9) if self.wrong == "table" else nn.Embedding(9, 2)
+        first = nn.Linear(2 * d, d, bias=False) if self.wrong == "linear" else nn.Linear(d, 2 * d, bias=False)
+        self.parts = nn.ModuleList([first, nn.LayerNorm(d if self.wrong == "norm" else 2 * d)])
+        self.conv = nn.Conv1d(1, 3, 1 if self.wrong == "conv" else 2, bias=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x: Tensor = self.parts[1](self.parts[0](self.scale(self.table(tokens))))
+        added = self.conv.weight.sum()
+        return x + added + (0.1 * added - 0.1 * added.detach() if self.wrong == "gradient" else 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "headline"),
+    [
+        ("linear", "The out_features and in_features axes are swapped in the parameter `parts.0.weight`."),
+        ("table", "The num_embeddings and embedding_dim axes are swapped in the parameter `table.weight`."),
+        ("scale", "The d_out and d_in axes are swapped in the parameter `scale.weight`."),
+        ("norm", "The normalized_shape axis of the parameter `parts.1.weight` has size 3; 6 was expected."),
+        ("conv", "The kernel_size axis of the parameter `conv.weight` has size 1; 2 was expected."),
+        (
+            "gradient",
+            "6 of 6 values of the gradient of conv.weight differ, the first at "
+            "[out_channels=0, in_channels=0, kernel_size=0].",
+        ),
+    ],
+)
+def test_the_axes_of_an_inner_layers_parameters_have_its_authors_names_or_those_that_torch_documents(
+    key: Key, wrong: str, headline: str
+) -> None:
+    assert report_on(key, "Mixed", Mixed).status == "passed"
+    assert told(report_on(key, "Mixed", type("Mixed", (Mixed,), {"wrong": wrong}))) == headline
+
+
+def test_a_module_that_a_function_makes_is_told_in_the_names_of_its_layers(key: Key) -> None:
+    def right(c_in: int, c_out: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(c_in, c_out, (2, 3)), nn.BatchNorm2d(c_out))
+
+    def padded(c_in: int, c_out: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(c_in, c_out, (2, 3), padding=(0, 1)), nn.BatchNorm2d(c_out))
+
+    def lower(c_in: int, c_out: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(c_in, c_out, (1, 3)), nn.BatchNorm2d(c_out))
+
+    assert report_on(key, "convolved", right).status == "passed"
+    assert told(report_on(key, "convolved", padded)) == "The width axis of the result has size 6; 4 was expected."
+    shown = "The kernel_height axis of the parameter `0.weight` has size 1; 2 was expected."
+    assert told(report_on(key, "convolved", lower)) == shown

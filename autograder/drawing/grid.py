@@ -40,19 +40,25 @@ def grid(
     row_axis: str = "",
     column_axis: str = "",
     differs: Tensor | None = None,
+    none: str = "",
 ) -> Figure:
     """A matrix of shape (rows, columns) as a grid: booleans as filled and empty cells, numbers as numbers in shades.
 
     `rows` and `columns` are labels such as tokens; `row_axis` and `column_axis` name the axes; cells where the boolean
-    matrix `differs` is True get a thick frame. What is too large for a page is drawn in part and says so. Raises
-    ValueError where `matrix` has not two axes, or where labels or `differs` are not as many as there are cells.
+    matrix `differs` is True get a thick frame; `none` stands for what is no finite number. What is too large for a page
+    is drawn in part and says so. Raises ValueError where `matrix` has not two axes, or where labels or `differs` are
+    not as many as there are cells.
     """
     matrix = torch.as_tensor(matrix)
     if matrix.dim() != 2:
         raise ValueError(f"grid draws a matrix, with 2 axes; this tensor has the shape {tuple(matrix.shape)}")
     if differs is not None and differs.shape != matrix.shape:
         raise ValueError(f"differs has the shape {tuple(differs.shape)}; the matrix has {tuple(matrix.shape)}")
-    texts = [[short(value) for value in row] for row in values_of(matrix[:MOST_ROWS])]
+    finite = values_of(matrix[:MOST_ROWS].isfinite())
+    texts = [
+        [none if none and not finite[i][j] else short(value) for j, value in enumerate(row)]
+        for i, row in enumerate(values_of(matrix[:MOST_ROWS]))
+    ]
     row_labels, column_labels = _labels(rows, matrix.shape[0], "rows"), _labels(columns, matrix.shape[1], "columns")
     return _Grid(matrix, texts, row_labels, column_labels, clean(title), row_axis, column_axis, differs).draw()
 
@@ -86,7 +92,9 @@ def expected_yours_difference(
         third = _Grid(signs, texts, *shape, "difference", row_axis, column_axis, differs).draw()
     else:
         wide = torch.complex128 if expected.is_complex() or yours.is_complex() else torch.float64
-        third = grid(yours.to(wide) - expected.to(wide), rows, columns, "difference", row_axis, column_axis, differs)
+        same = (expected == yours) | ((expected != expected) & (yours != yours))  # NaN beside NaN too
+        apart = torch.where(same, 0, yours.to(wide) - expected.to(wide))
+        third = grid(apart, rows, columns, "difference", row_axis, column_axis, differs, none="≠")
     return side_by_side([first, second, third])
 
 

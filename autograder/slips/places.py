@@ -112,7 +112,7 @@ def _places(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
     groups = list(dict.fromkeys(path.partition(".")[0] for path in paths))
     for group in groups if len(groups) > 1 else []:
         if group and (name not in LAYERS or group not in paths):
-            yield Where(name, f"every {bare} in `{group}`", group, among=f" in `{group}`")
+            yield Where(name, f"every {bare} in `{group}`", group, narrow=most > MANY_CALLS, among=f" in `{group}`")
     patterns = list(dict.fromkeys(map(pattern_of, paths)))
     for pattern in patterns if name in LAYERS and 1 < len(patterns) <= MOST_PATHS else []:
         if pattern:
