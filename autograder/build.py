@@ -35,7 +35,7 @@ ENGINE = Path(__file__).parent
 # the modules that decide what a key holds, and those that draw a lesson's figures
 KEY_MODULES = (
     "answers", "axes", "compare", "contrast", "draw", "dropout", "key", "keyfile", "layers", "plans", "probes",
-    "recipes", "slips/__init__", "slips/altered", "slips/changes", "slips/places", "slips/prints", "values", "watch",
+    "recipes", *(f"slips/{path.stem}" for path in sorted((ENGINE / "slips").glob("*.py"))), "values", "watch",
     "wording",
 )  # fmt: skip
 FIGURE_MODULES = tuple(

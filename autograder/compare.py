@@ -58,9 +58,13 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
     if isinstance(expected, tuple | list):
         faults = (compare(e, y, None, f"{what}[{i}]") for i, (e, y) in enumerate(zip(expected, yours, strict=False)))
         fault = next((fault for fault in faults if fault is not None), None)
-        in_parts = len(expected) == len(yours) and any(isinstance(item, tuple | list) for item in expected)
+        whole = len(expected) == len(yours)
+        if whole and fault is None:  # numbers within the tolerance, NaN where NaN is expected
+            return None
+        in_parts = whole and any(isinstance(item, tuple | list) for item in expected)
         if fault is not None and (fault.stage is Stage.TYPE or in_parts):
             return fault
+        return Fault(Stage.VALUES, f"{capital(what)} is not what was expected.", show(expected), show(yours))
     if expected != yours:
         return Fault(Stage.VALUES, f"{capital(what)} is not what was expected.", show(expected), show(yours))
     return None

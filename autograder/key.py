@@ -125,7 +125,7 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int, with_slips: boo
         case["expected"] = _expected(exercise, case, answer)
         case["quantities"] = {name: float(of(case["arguments"])) for name, of in exercise.quantities.items()}
 
-    def answer(case: dict[str, Any]) -> Answer:
+    def answered(case: dict[str, Any]) -> Answer:
         return answer_case(reference, question, case, SECONDS)
 
     return ExerciseKey(
@@ -145,8 +145,8 @@ def _exercise_key(lesson: Lesson, exercise: Exercise, seed: int, with_slips: boo
         ],
         loop_axis=exercise.loop_axis or "",
         loop=question.loop,
-        contrasts=make_contrasts(question, returns, answer),
-        slips=make_slips(reference, question, answer) if with_slips else {},
+        contrasts=make_contrasts(question, returns, answered),
+        slips=make_slips(reference, question, answered) if with_slips else {},
     )
 
 

@@ -22,6 +22,7 @@ from types import CodeType
 from typing import Any
 
 import torch
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -31,6 +32,7 @@ from autograder.quiet import quiet
 from autograder.values import pack, unpack
 from autograder.watch import Capped, OutOfTime, time_limit
 
+UNTAUGHT = TransformerManager()  # what IPython makes of a cell where no cell before has taught it more
 MEMORY = 8 * 2**30  # bytes of address space
 
 
@@ -137,6 +139,8 @@ def _as_python(shell: InteractiveShell, source: str) -> CodeType | None:
     if alone or source[0].isspace() or source.startswith("In ["):  # what IPython takes away from a cell's beginning
         return None
     if shell.input_transformers_post or shell.ast_transformers:
+        return None
+    if vars(shell.input_transformer_manager) != vars(UNTAUGHT):
         return None
     source = source.rstrip("\n") + "\n"
     try:

@@ -231,6 +231,15 @@ def test_a_traceback_has_the_lines_of_its_cell(place: Place) -> None:
     assert "line 3, in causal_mask return 1 / 0" in message
 
 
+@pytest.mark.parametrize("where", ["input_transformers_post", "input_transformer_manager.cleanup_transforms"])
+def test_a_cell_may_teach_ipython_what_a_later_one_uses(place: Place, where: str) -> None:
+    notebook = with_victim("def causal_mask(length):\n    return torch.ones(length, length).tril() > more\n")
+    taught = f"import torch\nget_ipython().{where}.append(lambda lines: [line.replace('more', '0') for line in lines])"
+    notebook["cells"].insert(0, {**cell_of(notebook, VICTIM), "source": taught})
+    found = reports(place(NAME, notebook))
+    assert found[VICTIM].status == "passed", told(found)
+
+
 def test_files_beside_the_notebook_are_found(place: Place) -> None:
     path = place(NAME, with_victim("from helper import causal_mask"))
     (path.parent / "helper.py").write_text(

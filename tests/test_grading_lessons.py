@@ -21,7 +21,7 @@ _keys: dict[str, Key] = {}
 
 def key_of(lesson: Lesson) -> Key:
     if lesson.name not in _keys:
-        _keys[lesson.name] = make_key(lesson, SEED)
+        _keys[lesson.name] = make_key(lesson, SEED, with_slips=False)
     return _keys[lesson.name]
 
 

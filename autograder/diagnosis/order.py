@@ -5,7 +5,7 @@
    that fit, the one that fewer wrong answers would fit comes first: one particular order of the axes before "the right
    numbers in the wrong places".
 3. The shape. Behind the operations, because axes that are exchanged with all their values say more than sizes do.
-4. What was tried: called again, an argument changed, axes exchanged.
+4. What was tried: called again, an argument changed, axes exchanged; and the reference with one thing done wrong.
 5. What describes the differences and not their cause: one value for another, which places, which cases.
 """
 

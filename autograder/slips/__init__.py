@@ -9,7 +9,7 @@ that comes to the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -19,8 +19,10 @@ from torch import Tensor
 from autograder.answers import Answer, Question
 from autograder.contrast import arguments_of, axis_names
 from autograder.slips.altered import Altered
-from autograder.slips.places import Slip, possible
+from autograder.slips.parts import of_pairs_of_parts, of_parts
+from autograder.slips.places import Slip, of_calls, places_of
 from autograder.slips.prints import LENGTH, UNTRIED, alike, print_of
+from autograder.slips.rows import of_order
 from autograder.values import Recipe
 from autograder.watch import namespace_of
 
@@ -34,7 +36,10 @@ Slips = dict[str, Any]
 
 def make_slips(reference: Callable[..., Any], question: Question, answer: Callable[[dict[str, Any]], Answer]) -> Slips:
     """The slips of a question whose cases hold what is expected: their `sentences`, and their `prints`, a float32
-    tensor [slip, case, LENGTH], NaN where a slip gives no result, UNTRIED where it was not tried. `answer` runs the reference on a case."""
+    tensor [slip, case, LENGTH], NaN where a slip gives no result, UNTRIED where it was not tried.
+
+    `answer` runs the reference on a case.
+    """
     namespace = namespace_of(reference) or {}
     names = [_names(question, case) for case in question.cases]
     usable = [i for i, case in enumerate(question.cases) if not case["raises"] and "device" not in case["arguments"]]
@@ -45,7 +50,7 @@ def make_slips(reference: Callable[..., Any], question: Question, answer: Callab
             answer(question.cases[index])
         runs[index] = run
     found: list[tuple[str, Tensor]] = []
-    for slip in possible(list(runs.values())) if runs else ():
+    for slip in _possible(list(runs.values())) if runs else ():
         prints = _prints(slip, question.cases, runs, expected, lambda case, a: _run(case, a, answer), namespace, names)
         if prints is not None and not any(_same(prints, other) for _, other in found):
             found.append((slip.clause, prints))
@@ -116,3 +121,16 @@ def _prints(
 
 def _same(one: Tensor, other: Tensor) -> bool:
     return bool(alike(one, other).all())
+
+
+def _possible(runs: Sequence[Altered]) -> Iterator[Slip]:
+    """Every slip that may be made in the runs of an exercise's cases, the likeliest first."""
+    yield from of_parts(runs)
+    yield from of_pairs_of_parts(runs)
+    names = list(dict.fromkeys(site.call.name for run in runs for site in run.sites))
+    for narrow in (False, True):
+        for name in names:
+            for where in places_of(name, runs):
+                if where.narrow == narrow:
+                    yield from of_calls(where, runs)
+    yield from of_order(runs)

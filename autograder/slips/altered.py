@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from autograder.slips.changes import Call
+from autograder.slips.calls import Call
 
 Run = Callable[[Call], Any]
 Forward = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 OPERATORS = {
     "__add__": "add", "__radd__": "add", "__iadd__": "add", "__sub__": "sub", "__isub__": "sub", "subtract": "sub",
-    "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul", "multiply": "mul", "__truediv__": "div", "__itruediv__": "div",
-    "divide": "div", "true_divide": "div", "__matmul__": "matmul", "bmm": "matmul", "__pow__": "pow", "bitwise_and": "__and__",
-    "logical_and": "__and__", "bitwise_or": "__or__", "logical_or": "__or__", "bitwise_not": "__invert__",
+    "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul", "multiply": "mul", "__truediv__": "div", "divide": "div",
+    "__itruediv__": "div", "true_divide": "div", "__matmul__": "matmul", "bmm": "matmul", "__pow__": "pow",
+    "bitwise_and": "__and__", "logical_and": "__and__", "bitwise_or": "__or__", "logical_or": "__or__",
+    "bitwise_not": "__invert__", "__eq__": "eq", "__ne__": "ne", "__lt__": "lt", "__le__": "le", "__gt__": "gt",
+    "__ge__": "ge",
 }  # fmt: skip
 UNSEEN = (
     "__get__",
@@ -43,8 +45,8 @@ UNSEEN = (
 
 @dataclass(frozen=True)
 class Site:
-    """One call of a case: its `number` among all, the `turn` of the outermost module's call it belongs to, the `path` of
-    the module it runs in, how its first two arguments are called and the numbers of the calls that made them, and
+    """One call of a case: its `number` among all, the `turn` of the outermost module's call it belongs to, the `path`
+    of the module it runs in, how its first two arguments are called and the numbers of the calls that made them, and
     whether its result has the first one's shape."""
 
     number: int
@@ -67,11 +69,11 @@ class Part:
 
 @dataclass
 class Altered(TorchFunctionMode):
-    """Runs the code within with `actions` in place of the calls of these numbers, `forwards` behind the modules of these
-    paths, and each tensor of a module in `instead` exchanged for another module's. Notes all `sites` and
-    `parts`, and as `work` how many numbers were computed.
+    """Runs the code within with `actions` in place of the calls of these numbers, `forwards` behind the modules of
+    these paths, and each tensor of a module in `instead` exchanged for another module's. Notes all `sites` and `parts`,
+    and as `work` how many numbers were computed.
 
-    `names` are those a sentence may use: of the exercise's parameters, with None, and of its quantities with their values.
+    `names` are those a sentence may use: of the exercise's parameters, with None, and of its quantities with values.
     """
 
     namespace: Mapping[str, Any]
@@ -130,7 +132,7 @@ class Altered(TorchFunctionMode):
         path = self._stack.pop() if self._stack else ""
         if self._is_given() or not path or not args or next(module.parameters(), None) is None:
             return None
-        same = isinstance(args[0], Tensor) and isinstance(result, Tensor) and args[0].shape == result.shape
+        same = _same_shape(args[0], result)
         self.parts.append(Part(path, module, same))
         if path in self.forwards:
             with torch._C.DisableTorchFunction():
@@ -159,9 +161,7 @@ class Altered(TorchFunctionMode):
         site = Site(number, self._turn, call, path, operands, made_by)
         self.sites.append(site)
         result = self.actions[number](call) if number in self.actions else func(*args, **kwargs)
-        same = (
-            bool(args) and isinstance(args[0], Tensor) and isinstance(result, Tensor) and args[0].shape == result.shape
-        )
+        same = bool(args) and _same_shape(args[0], result)
         self.sites[number] = replace(site, keeps_shape=same)
         if isinstance(result, Tensor):
             self.work += result.numel()
@@ -201,10 +201,10 @@ class Altered(TorchFunctionMode):
 
 
 SAID = {
-    "add": "the sum", "sub": "the difference", "mul": "the product", "matmul": "the matrix product", "div": "the quotient",
-    "mean": "the mean", "sum": "the sum", "sqrt": "the root", "pow": "the power", "gt": "the comparison",
-    "lt": "the comparison", "le": "the comparison", "ge": "the comparison", "eq": "the comparison", "ne": "the comparison",
-    "__invert__": "the opposite",
+    "add": "the sum", "sub": "the difference", "mul": "the product", "div": "the quotient", "mean": "the mean",
+    "matmul": "the matrix product", "sum": "the sum", "sqrt": "the root", "pow": "the power", "eq": "the comparison",
+    "ne": "the comparison", "lt": "the comparison", "le": "the comparison", "gt": "the comparison",
+    "ge": "the comparison", "__invert__": "the opposite",
 }  # fmt: skip
 
 
@@ -216,3 +216,7 @@ def plain(name: str) -> str:
     """
     name = OPERATORS.get(name, name).removeprefix("special_")
     return name if name.startswith("__") else OPERATORS.get(name.rstrip("_"), name.rstrip("_"))
+
+
+def _same_shape(given: Any, result: Any) -> bool:
+    return isinstance(given, Tensor) and isinstance(result, Tensor) and given.shape == result.shape

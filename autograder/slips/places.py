@@ -1,4 +1,4 @@
-"""Places: where in a reference a slip may be made, and how it is said."""
+"""Places: the calls of a reference at which a slip may be made, and how they are called in a sentence."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, groupby
+from itertools import groupby
 from typing import Any
 
 from torch import Tensor
 
 from autograder.slips.altered import SAID, Altered, Forward, Run, Site
-from autograder.slips.changes import ACTIVATIONS, NORMS, Call, changes_of, ordinal
+from autograder.slips.calls import Call, Change, ordinal
+from autograder.slips.changes import changes_of
+from autograder.slips.elementary import NORMS
 
 MOST_PATHS = 12  # of one function that are tried one by one
 MOST_NUMBERS = 4  # likewise calls
 MANY_CALLS = 24  # of one function: which of them is wrong is told by its module, not by its number
-MOST_PAIRS = 60  # of modules beside each other
-MOST_CALLS = 200  # of a network in which the pairs are tried
-SWAPPED = (*ACTIVATIONS, *NORMS, "softmax", "masked_fill", "linear", "conv2d", "mul", "div", "add")
 LAYERS = ("linear", "conv2d", "embedding", *NORMS)
 
 
@@ -62,19 +61,6 @@ class Where:
         return [site for site in found if not self.pattern or fits(site.path, self.pattern)]
 
 
-def possible(runs: Sequence[Altered]) -> Iterator[Slip]:
-    """Every slip that may be made in the runs of an exercise's cases, the likeliest first."""
-    yield from _of_parts(runs)
-    yield from _of_pairs_of_parts(runs)
-    names = list(dict.fromkeys(site.call.name for run in runs for site in run.sites))
-    for narrow in (False, True):
-        for name in names:
-            for where in _places(name, runs):
-                if where.narrow == narrow:
-                    yield from _of_calls(where, runs)
-    yield from _of_order(runs)
-
-
 def fits(path: str, pattern: str) -> bool:
     """Whether a module's path is one of a pattern's, or lies below one; `*` stands for a number.
 
@@ -92,7 +78,7 @@ def pattern_of(path: str) -> str:
     return re.sub(r"\b\d+\b", "*", path)
 
 
-def _said(pattern: str) -> str:
+def said(pattern: str) -> str:
     """A pattern in words: "`norm1` in each of `blocks`"."""
     parent, star, child = pattern.partition(".*")
     if not star:
@@ -100,7 +86,8 @@ def _said(pattern: str) -> str:
     return f"`{child.strip('.')}` in each of `{parent}`" if child.strip(".") else f"each of `{parent}`"
 
 
-def _places(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
+def places_of(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
+    """The places at which a function may go wrong: all its calls, then those of one module, then single ones."""
     sites = [[site for site in run.sites if site.call.name == name] for run in runs]
     most = max(max(Counter(site.turn for site in found).values(), default=0) for found in sites)
     paths = list(dict.fromkeys(site.path for found in sites for site in found))
@@ -116,7 +103,7 @@ def _places(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
     patterns = list(dict.fromkeys(map(pattern_of, paths)))
     for pattern in patterns if name in LAYERS and 1 < len(patterns) <= MOST_PATHS else []:
         if pattern:
-            yield Where(name, _said(pattern), pattern, narrow=True, among=f" in {_said(pattern)}")
+            yield Where(name, said(pattern), pattern, narrow=True, among=f" in {said(pattern)}")
     for path in paths if name in LAYERS and 1 < len(paths) <= MOST_PATHS else []:
         if path and "*" in pattern_of(path):
             yield Where(name, f"`{path}`", path, narrow=True, among=f" in `{path}`")
@@ -126,7 +113,7 @@ def _places(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
         yield Where(name, text, index=index, narrow=True, among=f" ({text})")
 
 
-def _of_calls(where: Where, runs: Sequence[Altered]) -> Iterator[Slip]:
+def of_calls(where: Where, runs: Sequence[Altered]) -> Iterator[Slip]:
     """Each change of the calls at a place."""
     found: dict[str, bool] = {}
     sites = [site for run in runs for site in where.sites(run)]
@@ -136,11 +123,11 @@ def _of_calls(where: Where, runs: Sequence[Altered]) -> Iterator[Slip]:
     for clause, narrow in found.items():
         if where.narrow and not narrow:
             continue
-        said = clause.format(what=where.text, **_operands(sites))
-        yield Slip(said + ("" if "{what}" in clause else where.among), actions=_changed(where, clause))
+        text = clause.format(what=where.text, **operands_of(sites))
+        yield Slip(text + ("" if "{what}" in clause else where.among), actions=_changed(where, clause))
 
 
-def _safe_changes(call: Call) -> list[Any]:
+def _safe_changes(call: Call) -> list[Change]:
     try:
         return list(changes_of(call))
     except (IndexError, TypeError, AttributeError):  # called in a way that the changes do not know
@@ -159,7 +146,7 @@ def _changed(where: Where, clause: str) -> Callable[[Altered], dict[int, Run]]:
     return actions
 
 
-def _operands(sites: Sequence[Site]) -> dict[str, str]:
+def operands_of(sites: Sequence[Site]) -> dict[str, str]:
     """How the two operands are called, where that is the same at all sites."""
     names = []
     for index, unknown in ((0, "one"), (1, "the other")):
@@ -177,124 +164,3 @@ def _operands(sites: Sequence[Site]) -> dict[str, str]:
 
 def _is_number(site: Site, index: int) -> bool:
     return len(site.call.args) > index and not isinstance(site.call.args[index], Tensor)
-
-
-def _of_parts(runs: Sequence[Altered]) -> Iterator[Slip]:
-    """Modules that have parameters, left out or run twice."""
-    paths = dict.fromkeys(part.path for run in runs for part in run.parts if part.keeps_shape)
-    patterns = dict.fromkeys([pattern_of(path) for path in paths])
-    for pattern in list(dict.fromkeys([*patterns, *paths]))[: 4 * MOST_PATHS]:
-        said = _said(pattern)
-        yield Slip(f"when {said} is left out", forwards=_each(pattern, lambda module, args, result: args[0]))
-        yield Slip(f"when {said} runs twice", forwards=_each(pattern, _again))
-
-
-def _again(module: Any, args: tuple[Any, ...], result: Any) -> Any:
-    return module.forward(result, *args[1:])
-
-
-def _each(pattern: str, forward: Forward) -> Callable[[Altered], dict[str, Forward]]:
-    def forwards(run: Altered) -> dict[str, Forward]:
-        exact = len(pattern.split("."))
-        paths = {part.path for part in run.parts if part.keeps_shape}
-        return {path: forward for path in paths if fits(path, pattern) and len(path.split(".")) == exact}
-
-    return forwards
-
-
-def _of_pairs_of_parts(runs: Sequence[Altered]) -> Iterator[Slip]:
-    """Two modules beside each other that are made alike, exchanged or taken for each other."""
-    seen: dict[tuple[str, str, str], None] = {}
-    for run in runs if max(len(run.sites) for run in runs) <= MOST_CALLS else ():
-        parts = {part.path: part.module for part in run.parts}
-        for one, other in combinations(parts, 2):
-            parent, _, name = one.rpartition(".")
-            beside, _, second = other.rpartition(".")
-            if parent == beside and _made_alike(parts[one], parts[other]):
-                close = not name.isdigit() or abs(int(name) - int(second)) == 1
-                if close and len(seen) < MOST_PAIRS:
-                    seen.setdefault((pattern_of(parent), name, second))
-    for parent, name, second in seen:
-        place = f" in {_said(parent)}" if parent else ""
-        yield Slip(
-            f"when `{name}` and `{second}` are exchanged{place}",
-            instead=_siblings(parent, {name: second, second: name}),
-        )
-        yield Slip(f"when `{name}` stands in place of `{second}` too{place}", instead=_siblings(parent, {second: name}))
-        yield Slip(f"when `{second}` stands in place of `{name}` too{place}", instead=_siblings(parent, {name: second}))
-
-
-def _made_alike(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
-        return False
-    shapes = [{name: value.shape for name, value in each.named_parameters()} for each in (one, other)]
-    return shapes[0] == shapes[1]
-
-
-def _siblings(parent: str, names: dict[str, str]) -> Callable[[Altered], dict[str, str]]:
-    def instead(run: Altered) -> dict[str, str]:
-        found = {}
-        for path in {part.path for part in run.parts}:
-            above, _, name = path.rpartition(".")
-            if name in names and pattern_of(above) == parent:
-                found[path] = f"{above}.{names[name]}".lstrip(".")
-        return found
-
-    return instead
-
-
-def _of_order(runs: Sequence[Altered]) -> Iterator[Slip]:
-    """Two functions one behind the other, in the other order; and a function of a sum that is taken of one part alone."""
-    pairs = dict.fromkeys((a.call.name, b.call.name) for run in runs for a, b in _in_a_row(run))
-    for first, second in pairs:
-        one, other = (SAID.get(name, f"`{name}`") for name in (first, second))
-        yield Slip(f"when {one} comes after {other}, not before it", actions=_in_other_order(first, second))
-        if first == "add" and second not in ("add", "mul", "div"):
-            for index, text in ((0, "first"), (1, "second")):
-                sites = [a for run in runs for a, b in _in_a_row(run) if (a.call.name, b.call.name) == (first, second)]
-                operands = _operands(sites)
-                alone, added = (operands[k] for k in (("first", "second") if index == 0 else ("second", "first")))
-                clause = f"when {other} is applied to {alone} alone, and {added} is added afterwards"
-                yield Slip(clause, actions=_of_one_summand(second, index))
-
-
-def _in_a_row(run: Altered) -> Iterator[tuple[Site, Site]]:
-    """Calls whose result goes to one other call alone; both keep the shape."""
-    by_number = {site.number: site for site in run.sites}
-    used = Counter(number for site in run.sites for number in site.made_by if number is not None)
-    for site in run.sites:
-        first = by_number.get(site.made_by[0]) if site.made_by and site.made_by[0] is not None else None
-        if first is None or used[first.number] != 1 or first.call.name == site.call.name:
-            continue
-        if first.keeps_shape and site.keeps_shape and first.call.name in SWAPPED and site.call.name in SWAPPED:
-            yield first, site
-
-
-def _in_other_order(first: str, second: str) -> Callable[[Altered], dict[int, Run]]:
-    def actions(run: Altered) -> dict[int, Run]:
-        found: dict[int, Run] = {}
-        for a, b in _in_a_row(run):
-            if (a.call.name, b.call.name) == (first, second) and a.number not in found:
-                waiting: list[Call] = []
-                found[a.number] = lambda call, waiting=waiting: (waiting.append(call), call.args[0].clone())[1]
-                found[b.number] = lambda call, waiting=waiting: waiting.pop().run(call.run())
-        return found
-
-    return actions
-
-
-def _of_one_summand(second: str, index: int) -> Callable[[Altered], dict[int, Run]]:
-    def actions(run: Altered) -> dict[int, Run]:
-        found: dict[int, Run] = {}
-        for a, b in _in_a_row(run):
-            if (a.call.name, b.call.name) == ("add", second):
-                waiting: list[Call] = []
-                found[a.number] = lambda call, waiting=waiting: (waiting.append(call), call.run())[1]
-                found[b.number] = lambda call, waiting=waiting: _alone(call, waiting.pop(), index)
-        return found
-
-    return actions
-
-
-def _alone(call: Call, added: Call, index: int) -> Any:
-    return call.run(added.args[index]) + added.args[1 - index]

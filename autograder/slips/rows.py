@@ -1,0 +1,90 @@
+"""Rows: functions one behind the other that are called in another order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from autograder.slips.altered import SAID, Altered, Run, Site
+from autograder.slips.calls import Call
+from autograder.slips.elementary import ACTIVATIONS, NORMS
+from autograder.slips.places import Slip, operands_of
+
+SWAPPED = (*ACTIVATIONS, *NORMS, "softmax", "masked_fill", "linear", "conv2d", "mul", "div", "add")
+
+
+def of_order(runs: Sequence[Altered]) -> Iterator[Slip]:
+    """Two functions one behind the other, in the other order; and a function of a sum taken of one part alone."""
+    pairs = dict.fromkeys((a.call.name, b.call.name) for run in runs for a, b in _in_a_row(run))
+    for first, second in pairs:
+        one, other = (SAID.get(name, f"`{name}`") for name in (first, second))
+        yield Slip(f"when {one} comes after {other}, not before it", actions=_in_other_order(first, second))
+        if first == "add" and second not in ("add", "mul", "div"):
+            for index in (0, 1):
+                sites = [a for run in runs for a, b in _in_a_row(run) if (a.call.name, b.call.name) == (first, second)]
+                operands = operands_of(sites)
+                alone, added = (operands[k] for k in (("first", "second") if index == 0 else ("second", "first")))
+                clause = f"when {other} is applied to {alone} alone, and {added} is added afterwards"
+                yield Slip(clause, actions=_of_one_summand(second, index))
+
+
+def _in_a_row(run: Altered) -> Iterator[tuple[Site, Site]]:
+    """Calls whose result goes to one other call alone; both keep the shape."""
+    by_number = {site.number: site for site in run.sites}
+    used = Counter(number for site in run.sites for number in site.made_by if number is not None)
+    for site in run.sites:
+        first = by_number.get(site.made_by[0]) if site.made_by and site.made_by[0] is not None else None
+        if first is None or used[first.number] != 1 or first.call.name == site.call.name:
+            continue
+        if first.keeps_shape and site.keeps_shape and first.call.name in SWAPPED and site.call.name in SWAPPED:
+            yield first, site
+
+
+def _in_other_order(first: str, second: str) -> Callable[[Altered], dict[int, Run]]:
+    def actions(run: Altered) -> dict[int, Run]:
+        return _for_pairs(run, (first, second), _postponed, _and_then)
+
+    return actions
+
+
+def _of_one_summand(second: str, index: int) -> Callable[[Altered], dict[int, Run]]:
+    def actions(run: Altered) -> dict[int, Run]:
+        return _for_pairs(run, ("add", second), _remembered, partial(_alone, index))
+
+    return actions
+
+
+def _for_pairs(
+    run: Altered,
+    names: tuple[str, str],
+    one: Callable[[list[Call], Call], Any],
+    other: Callable[[list[Call], Call], Any],
+) -> dict[int, Run]:
+    """Actions for each pair of such calls in a row; what the first one leaves in its list, the second one finds."""
+    found: dict[int, Run] = {}
+    for a, b in _in_a_row(run):
+        if (a.call.name, b.call.name) == names and a.number not in found:
+            waiting: list[Call] = []
+            found |= {a.number: partial(one, waiting), b.number: partial(other, waiting)}
+    return found
+
+
+def _postponed(waiting: list[Call], call: Call) -> Any:
+    waiting.append(call)
+    return call.args[0].clone()
+
+
+def _and_then(waiting: list[Call], call: Call) -> Any:
+    return waiting.pop().run(call.run())
+
+
+def _remembered(waiting: list[Call], call: Call) -> Any:
+    waiting.append(call)
+    return call.run()
+
+
+def _alone(index: int, waiting: list[Call], call: Call) -> Any:
+    added = waiting.pop().args
+    return call.run(added[index]) + added[1 - index]

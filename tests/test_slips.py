@@ -1,0 +1,112 @@
+"""Slips: wrong answers that no author wrote down, told by what the reference gives with one thing done wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from conftest import EXERCISES, KEYS, LESSONS, report_on
+from torch import Tensor, nn
+
+from autograder.authoring import Candidate
+from autograder.key import make_key
+from autograder.report import Report
+from autograder.slips.prints import alike, print_of
+
+
+def report(name: str, candidate: Candidate) -> Report:
+    lesson, exercise = next((lesson, each) for lesson, each in EXERCISES if each.name == name)
+    return report_on(lesson, exercise, candidate)
+
+
+def test_projections_that_are_exchanged_are_told_by_their_names() -> None:
+    right: Any = LESSONS["21_attention"].module
+
+    class CrossAttention(right.CrossAttention):  # type: ignore[misc]
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            self.W_k, self.W_v = self.W_v, self.W_k
+            try:
+                return super().forward(*args, **kwargs)
+            finally:
+                self.W_k, self.W_v = self.W_v, self.W_k
+
+    assert report("CrossAttention", CrossAttention).diagnosis == (
+        "Your result is what comes out when `W_k` and `W_v` are exchanged."
+    )
+
+
+def test_an_activation_that_is_missing_or_another_one_is_told_with_its_place() -> None:
+    class Classifier(nn.Module):
+        """What stands in place of one ReLU of the classifier."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.nn.functional.gelu(x)
+
+    right: Any = LESSONS["12_vgg"].module
+
+    class VGG(right.VGG):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            for index, layer in enumerate(self.classifier):
+                if isinstance(layer, nn.ReLU):
+                    self.classifier[index] = Classifier()
+
+    assert report("VGG", VGG).diagnosis == (
+        "Your result is what comes out when `gelu` stands in place of every `relu` in `classifier`."
+    )
+
+
+def test_a_layer_that_is_skipped_is_told() -> None:
+    right: Any = LESSONS["13_inception"].module
+
+    class GoogLeNet(right.GoogLeNet):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.inception5a.forward = lambda x: x
+
+    assert report("GoogLeNet", GoogLeNet).diagnosis == "Your result is what comes out when `inception5a` is left out."
+
+
+def test_a_statistic_for_another_is_told() -> None:
+    def global_average_pool(features: Tensor) -> Tensor:
+        return features.flatten(2).median(-1).values
+
+    found = report("global_average_pool", global_average_pool).diagnosis
+    assert found.startswith("Your result is what comes out when `median` stands in place of")
+
+
+@pytest.mark.parametrize("lesson", ["05_modules", "21_attention"])
+def test_no_slip_is_about_a_module_that_was_given(lesson: str) -> None:
+    for exercise in KEYS[lesson].exercises:
+        given = [name for case in exercise.cases if case["probe"] != "module" for name in case["arguments"]]
+        clauses = exercise.slips["sentences"]
+        assert not [clause for clause in clauses for name in given if f"`{name}` runs twice" in clause]
+        if exercise.name in ("count_parameters", "capture_outputs"):
+            assert not clauses
+
+
+def test_slips_are_the_same_whenever_they_are_made() -> None:
+    for name in ("02_broadcasting", "22_masks"):
+        for committed, again in zip(KEYS[name].exercises, make_key(LESSONS[name]).exercises, strict=True):
+            assert committed.slips["sentences"] == again.slips["sentences"]
+            assert bool(alike(committed.slips["prints"].double(), again.slips["prints"].double()).all())
+
+
+def test_a_print_is_the_same_in_another_order_of_computing_and_another_for_other_numbers() -> None:
+    x = torch.randn(64, 32, generator=torch.Generator().manual_seed(0))
+    weight = torch.randn(32, 16, generator=torch.Generator().manual_seed(1))
+    one, other = x @ weight, sum(x[:, [i]] * weight[[i]] for i in range(31, -1, -1))
+    assert bool(alike(print_of({"result": one}), print_of({"result": other})))
+    for wrong in (one.flip(0), one * 1.001, one.T, one.relu(), one.view(16, 64), -one):
+        assert not bool(alike(print_of({"result": one}), print_of({"result": wrong})))
+
+
+def test_prints_tell_what_is_no_number() -> None:
+    x = torch.tensor([1.0, float("nan"), 3.0])
+    known = print_of({"result": x})
+    assert bool(alike(known, print_of({"result": x.clone()})))
+    for wrong in (x.nan_to_num(0.0), torch.tensor([1.0, float("inf"), 3.0]), torch.tensor([float("nan"), 1.0, 3.0])):
+        assert not bool(alike(known, print_of({"result": wrong})))
+    assert bool(alike(print_of(None), print_of(None)))
+    assert not bool(alike(print_of(None), known))
