@@ -43,7 +43,7 @@ ROWS = [
         "tracing",
     ],
     ["answers", "authoring", "compare", "contrast", "layers"],
-    ["state", "effects"],
+    ["state", "effects", "slips"],
     ["key"],
     ["keyfile"],
     ["diagnosis"],

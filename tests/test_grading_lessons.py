@@ -14,6 +14,7 @@ from autograder.grading.verdict import Task, Verdict, reach
 from autograder.judge import judge
 from autograder.key import Key, make_key
 from autograder.notebook import Cell
+from autograder.prose import as_text
 
 SEED = 20_261_124
 _keys: dict[str, Key] = {}
@@ -63,4 +64,4 @@ def test_variants_and_misconceptions_earn_what_the_judge_gives_them(lesson: Less
         here = judge(key, collect(item.candidate, key.question))
         told = found[exercise.name]
         assert told.score == pytest.approx(key.points * here.passed / len(key.cases), abs=1e-5), told.text
-        assert here.diagnosis[:40] in " ".join(told.text.split()), told.text
+        assert as_text(here.diagnosis)[:40] in " ".join(told.text.split()), told.text

@@ -30,7 +30,7 @@ def written(tmp_path: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 99}, "has format 99; this autograder reads format 3. Restore it with"),
+        ({"format": 99}, "has format 99; this autograder reads format 4. Restore it with"),
         ({"torch": "9.1.0"}, r"was made with torch 9.1.0; installed is torch 2.*pip install -c constraints.txt"),
         (
             {"torch": "1.13.1"},

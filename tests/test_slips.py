@@ -32,7 +32,7 @@ def test_projections_that_are_exchanged_are_told_by_their_names() -> None:
                 self.W_k, self.W_v = self.W_v, self.W_k
 
     assert report("CrossAttention", CrossAttention).diagnosis == (
-        "Your result is what comes out when `W_k` and `W_v` are exchanged."
+        "Part 0 of the result is what comes out when `W_k` and `W_v` are exchanged."
     )
 
 
@@ -90,7 +90,9 @@ def test_slips_are_the_same_whenever_they_are_made() -> None:
     for name in ("02_broadcasting", "22_masks"):
         for committed, again in zip(KEYS[name].exercises, make_key(LESSONS[name]).exercises, strict=True):
             assert committed.slips["sentences"] == again.slips["sentences"]
-            assert bool(alike(committed.slips["prints"].double(), again.slips["prints"].double()).all())
+            assert torch.allclose(
+                committed.slips["prints"], again.slips["prints"], rtol=1e-4, atol=1e-4, equal_nan=True
+            )
 
 
 def test_a_print_is_the_same_in_another_order_of_computing_and_another_for_other_numbers() -> None:

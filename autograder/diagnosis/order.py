@@ -5,8 +5,9 @@
    that fit, the one that fewer wrong answers would fit comes first: one particular order of the axes before "the right
    numbers in the wrong places".
 3. The shape. Behind the operations, because axes that are exchanged with all their values say more than sizes do.
-4. What was tried: called again, an argument changed, axes exchanged; and the reference with one thing done wrong.
-5. What describes the differences and not their cause: one value for another, which places, which cases.
+4. What was tried: called again, an argument changed, axes exchanged.
+5. What describes the differences and not their cause: one value for another, which places, which cases; and, where
+   these are none in particular, that the reference gives the same with one thing done wrong.
 """
 
 from __future__ import annotations
@@ -74,7 +75,6 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     unused_finding,
     flat_finding,
     mistaken_axis_finding,
-    slip_finding,
     padding_finding,
     value_finding,
     cut_finding,
@@ -89,6 +89,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     mode_finding,
     call_finding,
     circumstance_finding,
+    slip_finding,
     norm_finding,
     one_part_finding,
     wrong_gradient_finding,
