@@ -89,8 +89,8 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     mode_finding,
     call_finding,
     circumstance_finding,
-    slip_finding,
     norm_finding,
+    slip_finding,
     one_part_finding,
     wrong_gradient_finding,
 )
