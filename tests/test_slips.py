@@ -25,11 +25,12 @@ def test_projections_that_are_exchanged_are_told_by_their_names() -> None:
 
     class CrossAttention(right.CrossAttention):  # type: ignore[misc]
         def forward(self, *args: Any, **kwargs: Any) -> Any:
-            self.W_k, self.W_v = self.W_v, self.W_k
+            made = self._modules
+            made["W_k"], made["W_v"] = made["W_v"], made["W_k"]
             try:
                 return super().forward(*args, **kwargs)
             finally:
-                self.W_k, self.W_v = self.W_v, self.W_k
+                made["W_k"], made["W_v"] = made["W_v"], made["W_k"]
 
     assert report("CrossAttention", CrossAttention).diagnosis == (
         "Part 0 of the result is what comes out when `W_k` and `W_v` are exchanged."
