@@ -24,6 +24,7 @@ from autograder.probes import PROBES, Names, accepts, as_called, by_their_names,
 from autograder.recipes import aspects, made, unwatched
 from autograder.values import clone, identical, record
 from autograder.watch import Calls, Capped, OutOfTime, Steps, names_used, namespace_of, time_limit
+from autograder.wording import with_article
 
 Outcome = str  # "returned", "raised", "unattempted", "out of time", "untried", "died"
 MOST_FRAMES = 6
@@ -138,9 +139,9 @@ def answer_each(candidate: Any, question: Question, seconds: float) -> Iterator[
 def unusable(candidate: Any, question: Question) -> Answers | None:
     """Why a candidate cannot be tried at all; None where it can."""
     if question.forward is not None and not isinstance(candidate, type):
-        return Answers(problem="not a class", detail=_kind(candidate))
+        return Answers(problem="not a class", detail=with_article(type(candidate).__name__))
     if not callable(candidate):
-        return Answers(problem="not callable", detail=_kind(candidate))
+        return Answers(problem="not callable", detail=with_article(type(candidate).__name__))
     names = question.names.call
     tried: set[tuple[str, ...]] = set()
     for case in question.cases:
@@ -293,7 +294,3 @@ def _shown(frames: list[traceback.FrameSummary]) -> list[str]:
 def _signature(candidate: Callable[..., Any]) -> str:
     parameters = inspect.signature(candidate).parameters.values()
     return f"({', '.join(str(parameter.replace(annotation=parameter.empty)) for parameter in parameters)})"
-
-
-def _kind(value: object) -> str:
-    return f"{'an' if type(value).__name__[0] in 'aeiouAEIOU' else 'a'} {type(value).__name__}"

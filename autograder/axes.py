@@ -84,6 +84,11 @@ def describe(annotation: Any) -> Any:
     return annotation.__name__ if isinstance(annotation, type) and not typing.get_args(annotation) else str(annotation)
 
 
+def of_arguments(parameters: list[dict[str, Any]], forward: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """The described axes of each argument, by name: of a function's, or of a class's and its forward's."""
+    return {each["name"]: each["axes"] for each in [*parameters, *(forward or [])]}
+
+
 def labels(dims: str, count: int) -> list[str] | None:
     """A name for each of `count` axes; "" for an axis that has none; None where the description does not fit.
 

@@ -64,10 +64,9 @@ def compare(expected: Any, yours: Any, described: Any = None, what: str = "the r
         in_parts = whole and any(isinstance(item, tuple | list) for item in expected)
         if fault is not None and (fault.stage is Stage.TYPE or in_parts):
             return fault
-        return Fault(Stage.VALUES, f"{capital(what)} is not what was expected.", show(expected), show(yours))
-    if expected != yours:
-        return Fault(Stage.VALUES, f"{capital(what)} is not what was expected.", show(expected), show(yours))
-    return None
+    elif expected == yours:
+        return None
+    return Fault(Stage.VALUES, f"{capital(what)} is not what was expected.", show(expected), show(yours))
 
 
 def distance(expected: Any, yours: Any) -> float:

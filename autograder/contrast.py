@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.axes import labels
+from autograder.axes import labels, of_arguments
 from autograder.compare import compare
-from autograder.plans import has_plan
+from autograder.plans import has_plan, is_meta
 from autograder.probes import Names, by_their_names
 from autograder.values import identical
 
@@ -52,7 +52,7 @@ def make_contrasts(question: Any, returns: Any, answer: Callable[[dict[str, Any]
     `returns` describes the result's axes; `answer` gives the reference's answer on a case.
     """
     cases, names = question.cases, question.names
-    described = {each["name"]: each["axes"] for each in [*question.parameters, *(question.forward or [])]}
+    described = of_arguments(question.parameters, question.forward)
 
     def tried(case: dict[str, Any]) -> Results | None:
         found = answer(case)
@@ -83,7 +83,7 @@ def gives(expected: Results, results: Results, exchanged: Sequence[str], returns
 def _is_small(case: dict[str, Any]) -> bool:
     shapes = case["expected"].get("parameters", {}) if isinstance(case["expected"], dict) else {}
     weights = sum(torch.Size(shape).numel() for shape in shapes.values()) if isinstance(shapes, dict) else 0
-    return weights <= MOST_WEIGHTS and not (has_plan(case) and "device" in case["arguments"])
+    return weights <= MOST_WEIGHTS and not is_meta(case)
 
 
 def arguments_of(case: dict[str, Any], names: Names, call: int = 1) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class ExerciseKey:
     def described(self, result: str) -> Any:
         """The axes of a named result: those of what it is the gradient of, say; None where none are known."""
         subject = re.sub(r" (in|after) call \d+$", "", result).removeprefix("gradient of ").removeprefix("buffer ")
-        inputs = {each["name"]: each["axes"] for each in [*self.parameters, *(self.forward or [])]}
+        inputs = axes.of_arguments(self.parameters, self.forward)
         return {"result": self.returns, **inputs, **self.tensors}.get(subject)
 
 

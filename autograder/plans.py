@@ -74,3 +74,8 @@ def built(*positional: Any, **keywords: Any) -> Plan:
 def has_plan(case: dict[str, Any]) -> bool:
     """Whether a case's arguments are a plan. Its probe tells: a function may have parameters named build and steps."""
     return bool(case["probe"] == "module")
+
+
+def is_meta(case: dict[str, Any]) -> bool:
+    """Whether a case's plan builds on the meta device, where nothing has numbers."""
+    return has_plan(case) and "device" in case["arguments"]

@@ -368,4 +368,4 @@ EXERCISES = [
 @functools.cache
 def toy_key(seed: int = 0) -> Key:
     """The key of these exercises."""
-    return make_key(Lesson("toys", Path(), EXERCISES, sys.modules[__name__]), seed, with_slips=False)
+    return make_key(Lesson("toys", Path(), EXERCISES, sys.modules[__name__]), seed)

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from autograder.answers import Answer, Answers
-from autograder.axes import axis, labels
+from autograder.axes import axis, labels, of_arguments
 from autograder.compare import TOLERANCES, compare, distance
 from autograder.contrast import arguments_of
-from autograder.diagnosis.given import Inputs, defaults, inputs_of, parameter_axes, sizes_of
+from autograder.diagnosis.given import Inputs, defaults, inputs_of, sizes_of
 from autograder.key import ExerciseKey
 from autograder.values import Outline
 
@@ -207,7 +207,7 @@ def gather(key: ExerciseKey, answers: Answers) -> list[Evidence]:
     """The evidence on each named result that is wrong on some case, in the results' order."""
     samples: dict[tuple[str, str], list[Sample]] = {}
     raised = []
-    axes, numbers = parameter_axes(key), defaults([*key.parameters, *(key.forward or [])])
+    axes, numbers = of_arguments(key.parameters, key.forward), defaults([*key.parameters, *(key.forward or [])])
     names = key.question.names
     for case, answer in zip(key.cases, answers.cases, strict=True):
         returned = answer.outcome == "returned"

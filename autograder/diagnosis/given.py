@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograder.contrast import axis_names
-from autograder.key import ExerciseKey
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ def inputs_of(arguments: dict[str, Any], axes: dict[str, Any]) -> Inputs:
     return Inputs(
         arguments, {name: (a, value.shape) for name, (a, value) in known.items() if a is not None and value is not None}
     )
-
-
-def parameter_axes(key: ExerciseKey) -> dict[str, Any]:
-    """The axes of each parameter of the function, or of the class and its forward."""
-    return {each["name"]: each["axes"] for each in [*key.parameters, *(key.forward or [])]}
 
 
 def sizes_of(named: Sequence[tuple[list[str], Sequence[int]]]) -> dict[str, int]:

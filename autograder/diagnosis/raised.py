@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 from autograder.answers import Answer, Answers
+from autograder.axes import of_arguments
 from autograder.contrast import arguments_of, axis_names
 from autograder.diagnosis.evidence import Finding
-from autograder.diagnosis.given import parameter_axes, sizes_of
+from autograder.diagnosis.given import sizes_of
 from autograder.key import ExerciseKey
 
 # torch refuses to write into what gradients are asked for: an input or a parameter, or a view of one
@@ -137,7 +138,8 @@ def _sizes_in(message: str) -> tuple[int, int] | None:
 
 def _known(key: ExerciseKey, case: dict[str, Any]) -> dict[str, int]:
     arguments = arguments_of(case, key.question.names)
-    known = [(axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in parameter_axes(key).items()]
+    described = of_arguments(key.parameters, key.forward)
+    known = [(axis_names(axes, arguments.get(name)), arguments.get(name)) for name, axes in described.items()]
     numbers = {name: value for name, value in arguments.items() if isinstance(value, int)}
     sizes = sizes_of([(names, value.shape) for names, value in known if names and value is not None])
     # lead0, lead1: names of ours for any number of axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from autograder.diagnosis.evidence import Evidence, Finding
-from autograder.slips.prints import UNTRIED, alike, print_of
+from autograder.slips.prints import UNTRIED, alike, print_of, print_of_answer
 
 
 def slip_finding(evidence: Evidence) -> Finding | None:
@@ -15,8 +15,8 @@ def slip_finding(evidence: Evidence) -> Finding | None:
         return None
     prints = slips["prints"].double()
     pairs = list(zip(evidence.key.cases, evidence.answers.cases, strict=True))
-    yours = torch.stack([print_of(a.results if a.outcome == "returned" else None) for _, a in pairs])
-    expected = torch.stack([print_of(case["expected"] or None) for case, _ in pairs])
+    yours = torch.stack([print_of_answer(answer) for _, answer in pairs])
+    expected = torch.stack([print_of(case["expected"]) for case, _ in pairs])
     asked = torch.tensor([not case["raises"] for case, _ in pairs])
     untried = (prints == UNTRIED).any(-1)
     matching = (alike(prints, yours) | untried | ~asked).all(-1)

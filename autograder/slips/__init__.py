@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 from autograder.answers import Answer, Question
+from autograder.axes import of_arguments
 from autograder.contrast import arguments_of, axis_names
+from autograder.plans import is_meta
 from autograder.slips.altered import Altered
 from autograder.slips.parts import of_pairs_of_parts, of_parts
 from autograder.slips.places import Slip, of_calls, places_of
-from autograder.slips.prints import LENGTH, UNTRIED, alike, print_of
+from autograder.slips.prints import LENGTH, UNTRIED, alike, print_of, print_of_answer
 from autograder.slips.rows import of_order
 from autograder.values import Recipe
 from autograder.watch import namespace_of
@@ -41,18 +43,19 @@ def make_slips(reference: Callable[..., Any], question: Question, answer: Callab
     `answer` runs the reference on a case.
     """
     namespace = namespace_of(reference) or {}
-    names = [_names(question, case) for case in question.cases]
-    usable = [i for i, case in enumerate(question.cases) if not case["raises"] and "device" not in case["arguments"]]
-    runs, expected = {}, torch.stack([print_of(case["expected"] or None) for case in question.cases])
-    for index in usable:
-        depth = (0 if question.forward is None else 1) if _has_recipe(question.cases[index]["arguments"]) else None
-        with Altered(namespace, names[index], depth=depth) as run:
-            answer(question.cases[index])
+    expected = torch.stack([print_of(case["expected"]) for case in question.cases])
+    runs = {}
+    for index, case in enumerate(question.cases):
+        if case["raises"] or is_meta(case):
+            continue
+        depth = (0 if question.forward is None else 1) if _has_recipe(case["arguments"]) else None
+        with Altered(namespace, _names(question, case), depth=depth) as run:
+            answer(case)
         runs[index] = run
     found: list[tuple[str, Tensor]] = []
     for slip in _possible(list(runs.values())) if runs else ():
-        prints = _prints(slip, question.cases, runs, expected, lambda case, a: _run(case, a, answer), namespace, names)
-        if prints is not None and not any(_same(prints, other) for _, other in found):
+        prints = _prints(slip, question.cases, runs, expected, answer)
+        if prints is not None and not any(bool(alike(prints, other).all()) for _, other in found):
             found.append((slip.clause, prints))
     prints = torch.stack([each for _, each in found]) if found else torch.zeros(0, len(question.cases), LENGTH)
     return {"sentences": [clause for clause, _ in found], "prints": prints.float()}
@@ -60,7 +63,7 @@ def make_slips(reference: Callable[..., Any], question: Question, answer: Callab
 
 def _names(question: Question, case: dict[str, Any]) -> dict[str, float | None]:
     """What a sentence may name: the exercise's parameters, its quantities, and roots of sizes that have a name."""
-    described = {each["name"]: each["axes"] for each in [*question.parameters, *(question.forward or [])]}
+    described = of_arguments(question.parameters, question.forward)
     sizes: dict[str, float] = {}
     for name, value in arguments_of(case, question.names).items():
         axes = axis_names(described.get(name), value)
@@ -83,44 +86,32 @@ def _has_recipe(value: Any) -> bool:
     return isinstance(value, Recipe) and not value.own
 
 
-def _run(
-    case: dict[str, Any], altered: Altered, answer: Callable[[dict[str, Any]], Answer]
-) -> Mapping[str, Any] | None:
-    with altered:
-        found = answer(case)
-    return found.results if found.outcome == "returned" else None
-
-
 def _prints(
     slip: Slip,
     cases: Sequence[dict[str, Any]],
     runs: Mapping[int, Altered],
     expected: Tensor,
-    run: Callable[[dict[str, Any], Altered], Mapping[str, Any] | None],
-    namespace: dict[str, Any],
-    names: Sequence[Mapping[str, float | None]],
+    answer: Callable[[dict[str, Any]], Answer],
 ) -> Tensor | None:
     """A slip's print of each case; None where it changes nothing clearly, or gives no result."""
     found = expected.clone()
     failed = tried = 0
     for index, first in sorted(runs.items(), key=lambda item: item[1].work):
-        altered = slip.altered(first, namespace, names[index])
+        altered = slip.altered(first)
         if altered is None:
             continue  # nothing to get wrong here
         if tried and first.work > LARGE:
             found[index] = UNTRIED
             continue
         tried += 1
-        found[index] = print_of(run(cases[index], altered))
+        with altered:
+            wrong = answer(cases[index])
+        found[index] = print_of_answer(wrong)
         failed += bool(found[index].isnan().any())
         if failed > (1 - LEAST_RETURNED) * len(runs):
             return None
     told = ~alike(expected, found, CLEAR) & found.isfinite().all(-1)
     return found if bool(told.any()) else None
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return bool(alike(one, other).all())
 
 
 def _possible(runs: Sequence[Altered]) -> Iterator[Slip]:

@@ -6,10 +6,13 @@ so that a call of a first run is found again in a later one.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import FrameType
 from typing import Any
 
 import torch
@@ -17,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from autograder.slips.calls import Call
+from autograder.slips.calls import Call, Change
+from autograder.slips.changes import changes_of
 
 Run = Callable[[Call], Any]
 Forward = Callable[[nn.Module, tuple[Any, ...], Any], Any]
@@ -30,17 +34,9 @@ OPERATORS = {
     "__ge__": "ge",
 }  # fmt: skip
 UNSEEN = (
-    "__get__",
-    "__set__",
-    "dim",
-    "size",
-    "numel",
-    "item",
-    "__len__",
-    "is_contiguous",
-    "requires_grad_",
-    "__getitem__",
-)
+    "__get__", "__set__", "dim", "size", "numel", "item", "__len__", "is_contiguous", "requires_grad_", "__getitem__",
+)  # fmt: skip
+HARNESS = "autograder.answers"  # the module that tries the reference
 
 
 @dataclass(frozen=True)
@@ -56,6 +52,14 @@ class Site:
     operands: tuple[str, ...]
     made_by: tuple[int | None, ...]
     keeps_shape: bool = False
+
+    @cached_property
+    def changes(self) -> dict[str, Change]:
+        """What may be wrong with the call, by clause; nothing where it is called in a way that no change knows."""
+        try:
+            return {change.clause: change for change in changes_of(self.call)}
+        except (IndexError, TypeError, AttributeError):
+            return {}
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,17 @@ class Altered(TorchFunctionMode):
         self._exchanged: dict[int, Tensor] = {}
         self._made: dict[int, tuple[Any, int | None, str]] = {}  # with the object itself, whose id stays its own
 
+    def again(
+        self,
+        actions: Mapping[int, Run] | None = None,
+        forwards: Mapping[str, Forward] | None = None,
+        instead: Mapping[str, str] | None = None,
+    ) -> Altered | None:
+        """The mode for the same case with something wrong; None where nothing is."""
+        if not actions and not forwards and not instead:
+            return None
+        return replace(self, actions=actions or {}, forwards=forwards or {}, instead=instead or {})
+
     def __enter__(self) -> Altered:
         self._hooks = [
             register_module_forward_pre_hook(self._entered),
@@ -116,17 +131,11 @@ class Altered(TorchFunctionMode):
                 self._made[id(tensor)] = (tensor, None, f"`{name}`")
         self._stack.append(self._paths.get(id(module), ""))
 
-    def _exchanges(self, root: nn.Module) -> list[tuple[int, Tensor]]:
-        found: list[tuple[int, Tensor]] = []
+    def _exchanges(self, root: nn.Module) -> Iterator[tuple[int, Tensor]]:
         for path, other in self.instead.items():
-            try:
-                module, replacement = root.get_submodule(path), root.get_submodule(other)
-                tensors = dict([*replacement.named_parameters(), *replacement.named_buffers()])
-                found += [(id(t), tensors[n]) for n, t in [*module.named_parameters(), *module.named_buffers()]]
-            except (AttributeError, KeyError):
-                if hasattr(root, path) and hasattr(root, other):
-                    found.append((id(getattr(root, path)), getattr(root, other)))
-        return found
+            with contextlib.suppress(AttributeError):  # the other one is not in every case
+                tensors = dict(_tensors(root.get_submodule(other)))
+                yield from [(id(value), tensors[name]) for name, value in _tensors(root.get_submodule(path))]
 
     def _left(self, module: nn.Module, args: tuple[Any, ...], result: Any) -> Any:
         path = self._stack.pop() if self._stack else ""
@@ -147,7 +156,7 @@ class Altered(TorchFunctionMode):
         """Note the call, and run it or what stands in its place."""
         kwargs = kwargs or {}
         name = plain(getattr(func, "__name__", ""))
-        if name in UNSEEN or self._is_given() or not self._is_own():
+        if name in UNSEEN or self._is_given() or not self._is_own(frames := _frames()):
             return func(*args, **kwargs)
         if self._exchanged:
             args = tuple(self._exchanged.get(id(value), value) for value in args)
@@ -155,7 +164,7 @@ class Altered(TorchFunctionMode):
         number = len(self.sites)
         call = Call(name, func, args, kwargs)
         known = [self._made.get(id(value)) for value in args[:2]]
-        operands = tuple(self._named(value, source) for value, source in zip(args[:2], known, strict=True))
+        operands = tuple(self._named(value, source, frames) for value, source in zip(args[:2], known, strict=True))
         made_by = tuple(source[1] if source else None for source in known)
         path = self._stack[-1] if self._stack else ""
         site = Site(number, self._turn, call, path, operands, made_by)
@@ -171,24 +180,15 @@ class Altered(TorchFunctionMode):
     def _is_given(self) -> bool:
         return self.depth is not None and len(self._stack) > self.depth
 
-    def _is_own(self) -> bool:
+    def _is_own(self, frames: Sequence[FrameType]) -> bool:
         """Whether the reference called, and not while it builds a module: weights are filled afterwards."""
-        own = bool(self._stack)
-        frame = sys._getframe(2)
-        while frame is not None and frame.f_code.co_name != "_contained":
-            if frame.f_globals is self.namespace:
-                own = True
-            if frame.f_code.co_name == "__init__":
-                return False
-            frame = frame.f_back  # type: ignore[assignment]
-        return own
+        own = bool(self._stack) or any(frame.f_globals is self.namespace for frame in frames)
+        return own and all(frame.f_code.co_name != "__init__" for frame in frames)
 
-    def _named(self, value: Any, source: tuple[Any, int | None, str] | None) -> str:
-        frame = sys._getframe(2)
-        while frame is not None and frame.f_globals is not self.namespace:
-            frame = frame.f_back  # type: ignore[assignment]
-        for name, quantity in self.names.items() if frame is not None else ():
-            if quantity is None and frame.f_locals.get(name) is value:
+    def _named(self, value: Any, source: tuple[Any, int | None, str] | None, frames: Sequence[FrameType]) -> str:
+        seen = next((frame.f_locals for frame in frames if frame.f_globals is self.namespace), {})
+        for name, quantity in self.names.items():
+            if quantity is None and name in seen and seen[name] is value:
                 return f"`{name}`"
         if source is not None:
             return source[2]
@@ -216,6 +216,20 @@ def plain(name: str) -> str:
     """
     name = OPERATORS.get(name, name).removeprefix("special_")
     return name if name.startswith("__") else OPERATORS.get(name.rstrip("_"), name.rstrip("_"))
+
+
+def _frames() -> list[FrameType]:
+    """The frames from a mode's caller up to the harness, the innermost first."""
+    found: list[FrameType] = []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") != HARNESS:
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(), *module.named_buffers()]
 
 
 def _same_shape(given: Any, result: Any) -> bool:

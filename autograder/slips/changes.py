@@ -170,12 +170,10 @@ def _in_training(training: bool, call: Call) -> Any:
 
 
 def _pools(call: Call) -> Changes:
-    for name, other in (("max_pool2d", F.avg_pool2d), ("avg_pool2d", F.max_pool2d)):
-        if call.name == name:
-            clause = (
-                f"when `{name.replace('max', 'avg') if 'max' in name else 'max_pool2d'}` stands in place of {{what}}"
-            )
-            yield Change(clause, partial(_pooled, other), narrow=True)
+    if call.name == "max_pool2d":
+        yield Change("when `avg_pool2d` stands in place of {what}", partial(_pooled, F.avg_pool2d), narrow=True)
+    if call.name == "avg_pool2d":
+        yield Change("when `max_pool2d` stands in place of {what}", partial(_pooled, F.max_pool2d), narrow=True)
     if call.name == "adaptive_avg_pool2d":
         largest = partial(called, F.adaptive_max_pool2d)
         yield Change("when the largest value is taken in place of the mean by {what}", largest, narrow=True)

@@ -19,21 +19,22 @@ def of_parts(runs: Sequence[Altered]) -> Iterator[Slip]:
     patterns = dict.fromkeys([pattern_of(path) for path in paths])
     for pattern in list(dict.fromkeys([*patterns, *paths]))[: 4 * MOST_PATHS]:
         name = said(pattern)
-        yield Slip(f"when {name} is left out", forwards=_each(pattern, lambda module, args, result: args[0]))
-        yield Slip(f"when {name} runs twice", forwards=_each(pattern, _again))
+        yield Slip(f"when {name} is left out", _each(pattern, lambda module, args, result: args[0]))
+        yield Slip(f"when {name} runs twice", _each(pattern, _again))
 
 
 def _again(module: Any, args: tuple[Any, ...], result: Any) -> Any:
     return module.forward(result, *args[1:])
 
 
-def _each(pattern: str, forward: Forward) -> Callable[[Altered], dict[str, Forward]]:
-    def forwards(run: Altered) -> dict[str, Forward]:
+def _each(pattern: str, forward: Forward) -> Callable[[Altered], Altered | None]:
+    def altered(run: Altered) -> Altered | None:
         exact = len(pattern.split("."))
         paths = {part.path for part in run.parts if part.keeps_shape}
-        return {path: forward for path in paths if fits(path, pattern) and len(path.split(".")) == exact}
+        chosen = (path for path in paths if fits(path, pattern) and len(path.split(".")) == exact)
+        return run.again(forwards=dict.fromkeys(chosen, forward))
 
-    return forwards
+    return altered
 
 
 def of_pairs_of_parts(runs: Sequence[Altered]) -> Iterator[Slip]:
@@ -52,10 +53,10 @@ def of_pairs_of_parts(runs: Sequence[Altered]) -> Iterator[Slip]:
         place = f" in {said(parent)}" if parent else ""
         yield Slip(
             f"when `{name}` and `{second}` are exchanged{place}",
-            instead=_siblings(parent, {name: second, second: name}),
+            _siblings(parent, {name: second, second: name}),
         )
-        yield Slip(f"when `{name}` stands in place of `{second}` too{place}", instead=_siblings(parent, {second: name}))
-        yield Slip(f"when `{second}` stands in place of `{name}` too{place}", instead=_siblings(parent, {name: second}))
+        yield Slip(f"when `{name}` stands in place of `{second}` too{place}", _siblings(parent, {second: name}))
+        yield Slip(f"when `{second}` stands in place of `{name}` too{place}", _siblings(parent, {name: second}))
 
 
 def _made_alike(one: Any, other: Any) -> bool:
@@ -65,13 +66,13 @@ def _made_alike(one: Any, other: Any) -> bool:
     return shapes[0] == shapes[1]
 
 
-def _siblings(parent: str, names: dict[str, str]) -> Callable[[Altered], dict[str, str]]:
-    def instead(run: Altered) -> dict[str, str]:
+def _siblings(parent: str, names: dict[str, str]) -> Callable[[Altered], Altered | None]:
+    def altered(run: Altered) -> Altered | None:
         found = {}
         for path in {part.path for part in run.parts}:
             above, _, name = path.rpartition(".")
             if name in names and pattern_of(above) == parent:
                 found[path] = f"{above}.{names[name]}".lstrip(".")
-        return found
+        return run.again(instead=found)
 
-    return instead
+    return altered

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 from torch import Tensor
 
-from autograder.slips.altered import SAID, Altered, Forward, Run, Site
-from autograder.slips.calls import Call, Change, ordinal
-from autograder.slips.changes import changes_of
+from autograder.slips.altered import SAID, Altered, Site
+from autograder.slips.calls import ordinal
 from autograder.slips.elementary import NORMS
 
 MOST_PATHS = 12  # of one function that are tried one by one
@@ -24,20 +22,11 @@ LAYERS = ("linear", "conv2d", "embedding", *NORMS)
 
 @dataclass(frozen=True)
 class Slip:
-    """One thing done wrong: the `clause` that says it, and how a run of a case has to be altered for it, from the
-    first run of that case; None where there is nothing to get wrong in it."""
+    """One thing done wrong: the `clause` that says it, and the mode for a case with it, made from the case's first run;
+    None where there is nothing to get wrong in that case."""
 
     clause: str
-    actions: Callable[[Altered], dict[int, Run]] = lambda run: {}
-    forwards: Callable[[Altered], dict[str, Forward]] = lambda run: {}
-    instead: Callable[[Altered], dict[str, str]] = lambda run: {}
-
-    def altered(self, run: Altered, namespace: dict[str, Any], names: Mapping[str, float | None]) -> Altered | None:
-        """The mode that runs a case with this slip."""
-        actions, forwards, instead = self.actions(run), self.forwards(run), self.instead(run)
-        if not actions and not forwards and not instead:
-            return None
-        return Altered(namespace, names, actions, forwards, instead, run.depth)
+    altered: Callable[[Altered], Altered | None]
 
 
 @dataclass(frozen=True)
@@ -115,35 +104,24 @@ def places_of(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
 
 def of_calls(where: Where, runs: Sequence[Altered]) -> Iterator[Slip]:
     """Each change of the calls at a place."""
-    found: dict[str, bool] = {}
     sites = [site for run in runs for site in where.sites(run)]
+    narrow: dict[str, bool] = {}
     for site in sites:
-        for change in _safe_changes(site.call):
-            found.setdefault(change.clause, change.narrow)
-    for clause, narrow in found.items():
-        if where.narrow and not narrow:
+        for change in site.changes.values():
+            narrow.setdefault(change.clause, change.narrow)
+    for clause in narrow:
+        if where.narrow and not narrow[clause]:
             continue
         text = clause.format(what=where.text, **operands_of(sites))
-        yield Slip(text + ("" if "{what}" in clause else where.among), actions=_changed(where, clause))
+        yield Slip(text + ("" if "{what}" in clause else where.among), _changed(where, clause))
 
 
-def _safe_changes(call: Call) -> list[Change]:
-    try:
-        return list(changes_of(call))
-    except (IndexError, TypeError, AttributeError):  # called in a way that the changes do not know
-        return []
+def _changed(where: Where, clause: str) -> Callable[[Altered], Altered | None]:
+    def altered(run: Altered) -> Altered | None:
+        sites = (site for site in where.sites(run) if clause in site.changes)
+        return run.again(actions={site.number: site.changes[clause].run for site in sites})
 
-
-def _changed(where: Where, clause: str) -> Callable[[Altered], dict[int, Run]]:
-    def actions(run: Altered) -> dict[int, Run]:
-        found = {}
-        for site in where.sites(run):
-            change = next((each for each in _safe_changes(site.call) if each.clause == clause), None)
-            if change is not None:
-                found[site.number] = change.run
-        return found
-
-    return actions
+    return altered
 
 
 def operands_of(sites: Sequence[Site]) -> dict[str, str]:
@@ -157,8 +135,6 @@ def operands_of(sites: Sequence[Site]) -> dict[str, str]:
         names.append(text or unknown)
     if names[0] == names[1]:
         names[1] = "the other"
-    if sites and sites[0].call.name.startswith("__r"):
-        names.reverse()
     return {"first": names[0], "second": names[1]}
 
 

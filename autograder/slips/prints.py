@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autograder.answers import Answer
 from autograder.values import Outline
 
 LENGTH = 4  # the size of the result, and three sums of it with other weights
@@ -19,10 +20,13 @@ UNTRIED = float("inf")  # likewise where nothing is known of one
 ODD = {"nan": 1.37, "inf": 1.71, "-inf": -2.13}  # in place of what is no number, times the largest one that is
 
 
-def print_of(results: Mapping[str, Any] | None) -> Tensor:
+def print_of_answer(answer: Answer) -> Tensor:
+    """The print of an answer's results; of one that did not return, there is nothing."""
+    return print_of(answer.results if answer.outcome == "returned" else {})
+
+
+def print_of(results: Mapping[str, Any]) -> Tensor:
     """The print of a case's named results, a float64 tensor of LENGTH: of what was returned, not of gradients."""
-    if results is None:
-        return torch.full((LENGTH,), NOTHING, dtype=torch.float64)
     leaves = [leaf for name, value in results.items() if name.startswith("result") for leaf in _leaves(value)]
     if not leaves:
         return torch.full((LENGTH,), NOTHING, dtype=torch.float64)
@@ -46,8 +50,8 @@ def _leaves(value: Any) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
     if isinstance(value, Outline):
         yield torch.zeros(0, dtype=torch.float64), value.shape
     elif isinstance(value, Tensor):
-        numbers = torch.zeros(0) if value.is_meta else value.detach().flatten().to(torch.float64)
-        yield _finite(numbers.to(torch.float64)), tuple(value.shape)
+        numbers = torch.zeros(0) if value.is_meta else value.detach().flatten()
+        yield _finite(numbers.double()), tuple(value.shape)
     elif isinstance(value, bool | int | float):
         limit = 1e30
         yield _finite(torch.tensor([min(max(value, -limit), limit)], dtype=torch.float64)), ()

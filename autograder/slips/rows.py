@@ -12,6 +12,7 @@ from autograder.slips.calls import Call
 from autograder.slips.elementary import ACTIVATIONS, NORMS
 from autograder.slips.places import Slip, operands_of
 
+Shared = Callable[[list[Call], Call], Any]
 SWAPPED = (*ACTIVATIONS, *NORMS, "softmax", "masked_fill", "linear", "conv2d", "mul", "div", "add")
 
 
@@ -20,14 +21,18 @@ def of_order(runs: Sequence[Altered]) -> Iterator[Slip]:
     pairs = dict.fromkeys((a.call.name, b.call.name) for run in runs for a, b in _in_a_row(run))
     for first, second in pairs:
         one, other = (SAID.get(name, f"`{name}`") for name in (first, second))
-        yield Slip(f"when {one} comes after {other}, not before it", actions=_in_other_order(first, second))
+        yield Slip(
+            f"when {one} comes after {other}, not before it",
+            partial(_for_pairs, (first, second), _postponed, _and_then),
+        )
         if first == "add" and second not in ("add", "mul", "div"):
-            for index in (0, 1):
-                sites = [a for run in runs for a, b in _in_a_row(run) if (a.call.name, b.call.name) == (first, second)]
-                operands = operands_of(sites)
-                alone, added = (operands[k] for k in (("first", "second") if index == 0 else ("second", "first")))
-                clause = f"when {other} is applied to {alone} alone, and {added} is added afterwards"
-                yield Slip(clause, actions=_of_one_summand(second, index))
+            in_a_row = [pair for run in runs for pair in _in_a_row(run)]
+            operands = operands_of([a for a, b in in_a_row if (a.call.name, b.call.name) == (first, second)])
+            for index, (alone, added) in enumerate([("first", "second"), ("second", "first")]):
+                clause = (
+                    f"when {other} is applied to {operands[alone]} alone, and {operands[added]} is added afterwards"
+                )
+                yield Slip(clause, partial(_for_pairs, (first, second), _remembered, partial(_alone, index)))
 
 
 def _in_a_row(run: Altered) -> Iterator[tuple[Site, Site]]:
@@ -42,33 +47,15 @@ def _in_a_row(run: Altered) -> Iterator[tuple[Site, Site]]:
             yield first, site
 
 
-def _in_other_order(first: str, second: str) -> Callable[[Altered], dict[int, Run]]:
-    def actions(run: Altered) -> dict[int, Run]:
-        return _for_pairs(run, (first, second), _postponed, _and_then)
-
-    return actions
-
-
-def _of_one_summand(second: str, index: int) -> Callable[[Altered], dict[int, Run]]:
-    def actions(run: Altered) -> dict[int, Run]:
-        return _for_pairs(run, ("add", second), _remembered, partial(_alone, index))
-
-    return actions
-
-
-def _for_pairs(
-    run: Altered,
-    names: tuple[str, str],
-    one: Callable[[list[Call], Call], Any],
-    other: Callable[[list[Call], Call], Any],
-) -> dict[int, Run]:
-    """Actions for each pair of such calls in a row; what the first one leaves in its list, the second one finds."""
+def _for_pairs(names: tuple[str, str], one: Shared, other: Shared, run: Altered) -> Altered | None:
+    """The run with other actions for each pair of such calls in a row; what the first one leaves in its list, the
+    second one finds."""
     found: dict[int, Run] = {}
     for a, b in _in_a_row(run):
         if (a.call.name, b.call.name) == names and a.number not in found:
             waiting: list[Call] = []
             found |= {a.number: partial(one, waiting), b.number: partial(other, waiting)}
-    return found
+    return run.again(actions=found)
 
 
 def _postponed(waiting: list[Call], call: Call) -> Any:
