@@ -1124,7 +1124,7 @@ resnet = Exercise(
 
 @resnet.case("twelve layers, in training and in evaluation")
 def _(draw):
-    images, image = draw.normal(3, 3, 40, 17), draw.normal(1, 3, 72, 9, mean=1.0, std=9.0)
+    images, image = draw.normal(3, 3, 40, 17), draw.normal(1, 3, 9, 72, mean=1.0, std=9.0)
     judged = ["bn1.weight", "layer1.0.bn1.bias", "layer2.0.downsample.1.weight", "layer4.0.bn1.bias", "fc.bias"]
     plan = built(Own("BasicBlock"), [1, 2, 1, 1], 5)
     return plan.call(images).eval().differentiate_only(judged, image)
