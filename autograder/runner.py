@@ -34,8 +34,8 @@ class Limits:
 class Child(Protocol):
     """A process that runs a notebook's cells and tries what they define, whoever started it."""
 
-    def receive(self, seconds: float) -> dict[str, Any]:
-        """Its next message. Raises TimeoutError after `seconds`, EOFError or OSError where it is gone, ValueError,
+    def receive(self, seconds: float) -> list[dict[str, Any]]:
+        """Its next messages. Raises TimeoutError after `seconds`, EOFError or OSError where it is gone, ValueError,
         KeyError or TypeError where it sent something else."""
 
     def send(self, message: bytes) -> None:
@@ -118,6 +118,8 @@ class _Gathering:
         self.partial: dict[str, list[Answer]] = {}
         self.problems: dict[int, str] = {}  # of cells that failed
         self.fatal: set[int] = set()  # cells that ended their process: not run again
+        self.replies: list[bytes] = []  # to the child that is listened to: contrasts of each exercise that it tried
+        self.at_once = False  # whether a child sends what it finds at once, because one has ended before its time
 
     def unanswered(self) -> list[Question]:
         return [question for name, question in self.questions.items() if name not in self.answers]
@@ -127,26 +129,28 @@ class _Gathering:
         from autograder.values import pack
 
         cells = [vars(cell) for cell in self.cells if cell.number not in self.fatal]
-        seconds = {"cell_seconds": self.limits.cell, "case_seconds": self.limits.case}
+        how = {"cell_seconds": self.limits.cell, "case_seconds": self.limits.case, "at_once": self.at_once}
         questions = [self.packed[question.name][0] for question in self.unanswered()]
-        child = self.launch([pack({"cells": cells, "questions": len(questions), **seconds}), *questions])
+        child = self.launch([pack({"cells": cells, "questions": len(questions), **how}), *questions])
         at, ending = self._listen(child)
         ended = child.end()
-        if ending:
+        if ending and self.at_once:
             self._blame(at, ending if ending != "ended" else ended)
+        self.at_once = bool(ending)
 
     def _listen(self, child: Child) -> tuple[dict[str, Any], str]:
         """Take messages until the child is done, silent for too long, or gone; what it was at, and how it ended."""
         at: dict[str, Any] = {}
+        self.replies = []
         patience = max(self.limits.cell, self.limits.case) + self.limits.grace
         first_patience = patience + 60  # the server may still be loading torch
         while True:
             started = time.monotonic()
             try:
-                message = child.receive(patience if at else first_patience)
-                if message["kind"] == "done":
-                    return at, ""
-                at = self._take(message, child) or at
+                for message in child.receive(patience if at else first_patience):
+                    if message["kind"] == "done":
+                        return at, ""
+                    at = self._take(message, child) or at
             except TimeoutError:
                 return at, f"did not finish within {time.monotonic() - started:.0f} s, and could not be interrupted"
             except (EOFError, OSError):
@@ -172,7 +176,11 @@ class _Gathering:
                 cases = [] if answers["problem"] else self.partial[name]
                 self.answers[name] = Answers(**{**answers, "cases": cases})
                 if not answers["problem"]:
-                    child.send(self.packed[name][1] if self.doubts(name, self.answers[name]) else b"")
+                    self.replies.append(self.packed[name][1] if self.doubts(name, self.answers[name]) else b"")
+            case {"kind": "answered"}:
+                for reply in self.replies:
+                    child.send(reply)
+                self.replies = []
             case {"kind": "contrasts", "exercise": name, "contrasts": tried}:
                 self.answers[name] = replace(self.answers[name], contrasts=tried)
         return None
@@ -231,14 +239,14 @@ class _Forked:
         for message in work:
             self.send(message)
 
-    def receive(self, seconds: float) -> dict[str, Any]:
-        """The next message."""
+    def receive(self, seconds: float) -> list[dict[str, Any]]:
+        """The next messages."""
         from autograder.values import unpack
 
         if not self.connection.poll(seconds):
             raise TimeoutError
-        message: dict[str, Any] = unpack(self.connection.recv_bytes(LARGEST_MESSAGE))
-        return message
+        messages: list[dict[str, Any]] = unpack(self.connection.recv_bytes(LARGEST_MESSAGE))
+        return messages
 
     def send(self, message: bytes) -> None:
         """Tell it something."""

@@ -1,13 +1,13 @@
 """The child's side: runs a notebook's cells and tries what they define. Holds no expected result.
 
-Each finding is sent at once, as bytes, so that nothing found is lost when a later function hangs or kills the process.
-The messages are dicts with a `kind`:
+What is found is sent as messages, dicts with a `kind`:
 
     begin, cell             before a cell runs; "end" with its `problem` follows where it failed
     try, exercise           before its first case
     answer, exercise        the `answer` on one case after the other
     answers, exercise       at its end: `answers` without their cases, which are known
-    contrasts, exercise     what became of the `contrasts` that the parent sent thereupon
+    answered                all exercises; the parent then sends the contrasts of each that was tried, or nothing
+    contrasts, exercise     what became of its `contrasts`
     done
 """
 
@@ -16,6 +16,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from types import CodeType
@@ -27,13 +29,15 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import autograder.jupyter  # noqa: F401  the notebooks import it: loaded once, before the processes part
-from autograder.answers import Answers, Question, answer_each, as_data, conclude, contrasts, unusable
+from autograder.answers import Answer, Answers, Question, answer_each, as_data, conclude, contrasts, unusable
 from autograder.quiet import quiet
 from autograder.values import pack, unpack
 from autograder.watch import Capped, OutOfTime, time_limit
 
 UNTAUGHT = TransformerManager()  # what IPython makes of a cell where no cell before has taught it more
 MEMORY = 8 * 2**30  # bytes of address space
+PATIENCE = 0.1  # seconds that messages wait for others: sending one takes as long as most cases
+Tried = tuple[Any, Question, list[Answer]]
 
 
 def run(connection: Connection, folder: str) -> None:
@@ -43,18 +47,50 @@ def run(connection: Connection, folder: str) -> None:
     sys.path.insert(0, folder)  # as in a kernel, files beside the notebook can be imported
     task = unpack(connection.recv_bytes())
     questions = [Question(**unpack(connection.recv_bytes())) for _ in range(task["questions"])]
+    outbox = _Outbox(connection, 0.0 if task["at_once"] else PATIENCE)
     with quiet():
         shell = _shell()
         for cell in task["cells"]:
-            _send(connection, kind="begin", cell=cell["number"])
+            outbox.put(kind="begin", cell=cell["number"])
             problem = _run_cell(shell, cell["source"], task["cell_seconds"])
             if problem:
-                _send(connection, kind="end", cell=cell["number"], problem=problem)
-        for question in questions:
-            _answer(connection, shell.user_ns, question, task["case_seconds"])
-    _send(connection, kind="done")
+                outbox.put(kind="end", cell=cell["number"], problem=problem)
+        seconds = task["case_seconds"]
+        tried = [each for question in questions for each in _answered(outbox, shell.user_ns, question, seconds)]
+        outbox.put(kind="answered")
+        outbox.empty()
+        for (candidate, question, found), more in [(each, connection.recv_bytes()) for each in tried]:
+            if more:
+                told = contrasts(candidate, replace(question, contrasts=unpack(more)), found, seconds)
+                outbox.put(kind="contrasts", exercise=question.name, contrasts=told)
+    outbox.put(kind="done")
+    outbox.empty()
     connection.close()
     os._exit(0)  # threads that a learner left running do not hold the process
+
+
+class _Outbox:
+    """Messages on their way to the parent, which wait `patience` seconds for others to come. With none, nothing that
+    was found is lost when a later function hangs or kills the process."""
+
+    def __init__(self, connection: Connection, patience: float) -> None:
+        self.connection = connection
+        self.patience = patience
+        self.emptied = -patience  # long ago: the first message tells that the child is there
+        self.waiting: list[dict[str, Any]] = []
+
+    def put(self, **message: Any) -> None:
+        """Send a message, now or with one that follows."""
+        self.waiting.append(message)
+        if time.monotonic() - self.emptied >= self.patience:
+            self.empty()
+
+    def empty(self) -> None:
+        """Send what waits."""
+        if self.waiting:
+            self.connection.send_bytes(pack(self.waiting))
+        self.waiting = []
+        self.emptied = time.monotonic()
 
 
 def _detach() -> None:
@@ -150,30 +186,24 @@ def _as_python(shell: InteractiveShell, source: str) -> CodeType | None:
     return code
 
 
-def _answer(connection: Connection, namespace: dict[str, Any], question: Question, seconds: float) -> None:
+def _answered(outbox: _Outbox, namespace: dict[str, Any], question: Question, seconds: float) -> Iterator[Tried]:
+    """Try what answers one question; nothing comes of what cannot be tried."""
     if question.name not in namespace:
-        _send(connection, kind="answers", exercise=question.name, answers=as_data(Answers(problem="missing")))
+        outbox.put(kind="answers", exercise=question.name, answers=as_data(Answers(problem="missing")))
         return
     candidate = namespace[question.name]
     problem = unusable(candidate, question)
     if problem is not None:
-        _send(connection, kind="answers", exercise=question.name, answers=as_data(problem))
+        outbox.put(kind="answers", exercise=question.name, answers=as_data(problem))
         return
-    _send(connection, kind="try", exercise=question.name)
+    outbox.put(kind="try", exercise=question.name)
     found = []
     for answer in answer_each(candidate, question, seconds):
         found.append(answer)
-        _send(connection, kind="answer", exercise=question.name, answer=vars(answer))
+        outbox.put(kind="answer", exercise=question.name, answer=vars(answer))
     answers = conclude(candidate, question, found, seconds)
-    _send(connection, kind="answers", exercise=question.name, answers=as_data(replace(answers, cases=[])))
-    more = connection.recv_bytes()
-    if more:
-        tried = contrasts(candidate, replace(question, contrasts=unpack(more)), found, seconds)
-        _send(connection, kind="contrasts", exercise=question.name, contrasts=tried)
-
-
-def _send(connection: Connection, **message: Any) -> None:
-    connection.send_bytes(pack(message))
+    outbox.put(kind="answers", exercise=question.name, answers=as_data(replace(answers, cases=[])))
+    yield candidate, question, found
 
 
 if "autograder.worker" in sys.modules:  # preloading: what the first notebook would otherwise wait for

@@ -44,13 +44,13 @@ def contrasts(tried: Any, name: str = "double") -> dict[str, Any]:
 def taken(*messages: Any) -> list[Any]:
     """What is read of a submission's messages, one after the other: two cases were asked of it, in cells 1 and 4."""
     check = hostile.Check({"double": 2}, {1, 4})
-    return [check.message(pack(message)) for message in messages]
+    return [one for message in messages for one in check.messages(pack([message]))]
 
 
 def test_messages_of_the_worker_are_taken() -> None:
     cells = [{"kind": "begin", "cell": 4}, {"kind": "begin", "cell": 1}, {"kind": "end", "cell": 1, "problem": "x"}]
     answered = [BEGUN, answer(), answer(), answers(), contrasts([{"outcome": "same"}])]
-    messages = [*cells, *answered, answers(problem="missing"), {"kind": "done"}]
+    messages = [*cells, *answered, answers(problem="missing"), {"kind": "answered"}, {"kind": "done"}]
     assert [message["kind"] for message in taken(*messages)] == [message["kind"] for message in messages]
 
 
@@ -108,13 +108,14 @@ def test_messages_in_another_order_are_refused(messages: list[Any]) -> None:
         b"\0" * 64,
         b"\xff" * 64,
         struct.pack("<Q", 2**60) + b"{}",
-        pack({"kind": "done"})[:-3] + b"...",
+        pack([{"kind": "done"}])[:-3] + b"...",
+        pack({"kind": "done"}),
         b"[" * 10**5,
     ],
 )
 def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="message|packed"):
-        hostile.Check({"double": 2}, {1, 4}).message(data)
+        hostile.Check({"double": 2}, {1, 4}).messages(data)
 
 
 def test_a_message_that_is_too_long_half_or_slow_holds_nobody_up() -> None:
@@ -285,13 +286,14 @@ raise RuntimeError([seen, alone != 0, [name for name in os.environ if 'SECRET' i
 """
 
 
-def said_by(source: str) -> str:
+def said_by(source: str, kind: sandbox.Walls = "bubblewrap") -> str:
     """What a cell raised, in a cage of its own."""
-    walls = sandbox.shared("bubblewrap")
-    task = {"cells": [{"number": 1, "source": source}], "questions": 0, "cell_seconds": 90.0, "case_seconds": 1.0}
+    walls = sandbox.shared(kind)
+    cells = [{"number": 1, "source": source}]
+    task = {"cells": cells, "questions": 0, "at_once": True, "cell_seconds": 90.0, "case_seconds": 1.0}
     prisoner = walls.launch({}, [pack(task)], Bounds(seconds=100), hostile.Check({}, {1}))
     prisoner.receive(60)
-    problem = prisoner.receive(100)["problem"]
+    problem = prisoner.receive(100)[0]["problem"]
     prisoner.end()
     return str(problem)
 
@@ -353,7 +355,15 @@ raise RuntimeError([found, len(processes), torch.add is None])
 
 def test_nothing_is_left_behind_for_the_next_one() -> None:
     assert said_by(LEAVE) == "raised RuntimeError: done"
-    assert said_by(LOOK) == "raised RuntimeError: [[], 2, False]"
+    assert said_by(LOOK) == "raised RuntimeError: [[], 1, False]"
+
+
+def test_without_walls_too_what_a_submission_started_ends_with_it() -> None:
+    seconds = f"{10_000 + os.getpid()}"  # to be known by
+    start = f"import subprocess\nsubprocess.Popen(['sleep', '{seconds}'], start_new_session=True)\n"
+    assert said_by(start + "raise RuntimeError('done')", "none") == "raised RuntimeError: done"
+    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert f"sleep\0{seconds}\0".encode() not in running
 
 
 def test_the_filter_refuses_the_same_calls_on_every_processor_it_knows() -> None:

@@ -60,16 +60,22 @@ class Check:
         self.cells = cells
         self.given: dict[str, int] = {}  # answers so far, of the exercises that were begun
 
-    def message(self, data: bytes) -> dict[str, Any]:
-        """A message in the form that the worker sends. Raises ValueError on anything else."""
-        from autograder.answers import Answer, Answers
+    def messages(self, data: bytes) -> list[dict[str, Any]]:
+        """Messages in the form that the worker sends. Raises ValueError on anything else."""
         from autograder.values import unpack
 
+        messages = unpack(data)
+        if type(messages) is not list:
+            raise ValueError("messages are no list")
+        return [self._message(message) for message in messages]
+
+    def _message(self, message: Any) -> dict[str, Any]:
+        from autograder.answers import Answer, Answers
+
         try:
-            message = unpack(data)
             match message:
-                case {"kind": "done"}:
-                    return {"kind": "done"}
+                case {"kind": "done" | "answered" as kind}:
+                    return {"kind": kind}
                 case {"kind": "begin", "cell": number}:
                     return {"kind": "begin", "cell": self._cell(number)}
                 case {"kind": "end", "cell": number, "problem": str(problem)}:

@@ -1,9 +1,10 @@
 """The process inside the wall: has torch loaded, holds no secret, and forks a cage for each submission.
 
-    host --(control socket: bounds, and two descriptors)--> server --fork--> process 1 of the cage --fork--> submission
+    host --(control socket: bounds, and two descriptors)--> server --fork--> submission, process 1 of its cage
 
 The submission's process talks to the host through the first descriptor. Through the second the server tells the host
-how the submission ended, and the host tells the server to end it, by closing its side.
+how the submission ended, and the host tells the server to end it, by closing its side. With process 1 the kernel ends
+all others of its cage.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def main() -> int:
     walled = sys.argv[2] == "walled"
     if walled:
         cage.own_numbers()
+    else:
+        cage.prctl(cage.SET_SUBREAPER, 1)
     control = socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(control.fileno(), False)
     from autograder import worker
@@ -51,7 +54,7 @@ def main() -> int:
 
 @dataclass
 class Cage:
-    """One submission at work: process 1 of its cage, the socket to the host, and what it may use."""
+    """One submission at work: its process, the socket to the host, and what it may use."""
 
     process: int
     status: socket.socket
@@ -104,7 +107,7 @@ class Server:
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
         # without walls nothing ends with the cage: its folder is removed by name
         scratch = SCRATCH if self.walled else tempfile.mkdtemp(prefix="submission-")
-        process = self.fork(connection, status, bounds, slot, scratch)
+        process = self.fork(connection, bounds, slot, scratch)
         os.close(connection)
         socket_to_host = socket.socket(fileno=status)
         one = Cage(process, socket_to_host, bounds, slot, scratch, time.monotonic() + bounds.seconds)
@@ -115,14 +118,17 @@ class Server:
         self.cages.append(one)
         return True
 
-    def fork(self, connection: int, status: int, bounds: Bounds, slot: int, scratch: str) -> int:
-        """Process 1 of a new cage."""
+    def fork(self, connection: int, bounds: Bounds, slot: int, scratch: str) -> int:
+        """A submission's process, in a cage of its own."""
         if self.walled:
             cage.number_children_anew()
         process = os.fork()
         if process == 0:
             try:
-                _be_first(connection, status, bounds, slot, scratch, self.walled)
+                cage.close_descriptors(connection)
+                if self.walled:
+                    _shut_in(bounds, slot)
+                _run(connection, bounds, Path(scratch), self.walled)
             finally:
                 os._exit(255)
         if self.walled:
@@ -139,12 +145,8 @@ class Server:
             self.end(one, f"used more than {one.bounds.memory // cage.MEBIBYTE:,} MB of memory")
 
     def end(self, one: Cage, reason: str) -> None:
-        """End a cage from outside: with its process 1 the kernel ends all others in it."""
+        """End a cage from outside."""
         one.reason = one.reason or reason
-        if not self.walled:
-            for process in _descendants(one.process)[1:]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.kill(one.process, signal.SIGKILL)
 
@@ -159,35 +161,25 @@ class Server:
             one.status.send(json.dumps({"reason": one.reason, "ending": ending}).encode())
         one.status.close()
         if not self.walled:
+            self.end_survivors()
             shutil.rmtree(one.scratch, ignore_errors=True)
 
+    def end_survivors(self) -> None:
+        """Without walls what a submission started can outlive it, and is this process's child from then on."""
+        while survivors := set(_children(os.getpid())) - {one.process for one in self.cages}:
+            for process in survivors:
+                os.kill(process, signal.SIGKILL)  # also one that has ended and waits for the next line
+                os.waitpid(process, 0)
 
-def _be_first(connection: int, status: int, bounds: Bounds, slot: int, scratch: str, walled: bool) -> None:
-    """Process 1: builds the cage, forks the submission's process into it, and ends as that did."""
-    os.setsid()
-    cage.close_descriptors(connection, status)
-    if walled:
-        cage.leave_namespaces()
-        user = cage.FIRST_USER + slot if os.getuid() == 0 else os.getuid()
-        cage.mount_scratch(bounds, user, user if os.getuid() == 0 else os.getgid())
-        cage.become_nobody(slot)
-        cage.drop_rights()
-        syscalls.refuse()
-    else:
-        cage.prctl(cage.SET_SUBREAPER, 1)
-    process = os.fork()
-    if process == 0:
-        os.close(status)
-        _run(connection, bounds, Path(scratch), walled)
-    os.close(connection)
-    if walled:
-        cage.prctl(cage.SET_DUMPABLE, 0)  # so that the submission cannot look into this process
-    while True:
-        ended, ending = os.wait()
-        if ended == process:
-            break
-    # an exit code holds eight bits, of which the upper half says: ended by a signal
-    os._exit(128 + os.WTERMSIG(ending) if os.WIFSIGNALED(ending) else min(os.WEXITSTATUS(ending), 127))
+
+def _shut_in(bounds: Bounds, slot: int) -> None:
+    """Give up other processes, files, network and rights."""
+    cage.leave_namespaces()
+    user, group = (cage.FIRST_USER + slot,) * 2 if os.getuid() == 0 else (os.getuid(), os.getgid())
+    cage.mount_scratch(bounds, user, group)
+    cage.become_nobody(slot)
+    cage.drop_rights()
+    syscalls.refuse()
 
 
 def _run(connection: int, bounds: Bounds, home: Path, walled: bool) -> None:
@@ -235,9 +227,15 @@ def _descendants(process: int) -> list[int]:
     """A process and all that came from it. An orphan belongs to process 1 of its cage."""
     found = [process]
     for parent in found:
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{parent}/task").iterdir():
-                found += [int(child) for child in (task / "children").read_text().split()]
+        found += _children(parent)
+    return found
+
+
+def _children(process: int) -> list[int]:
+    found = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
     return found
 
 

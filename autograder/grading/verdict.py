@@ -121,9 +121,10 @@ def told(asked: Asked, answers: Answers, source: str, found: Report | None = Non
     """The report for the student: the verdicts and the known mistake as they are, the rest in discreet words. `found`
     is what was found while the submission ran, before there were contrasts."""
     answers = replace(answers, note=discreet.note(answers.note))
-    if found is not None and found.status != "failed":
-        return replace(found, note=answers.note)
-    report = judged(asked, answers)
+    if found is not None and not answers.contrasts:  # nothing more is known now
+        report = replace(found, note=answers.note)
+    else:
+        report = judged(asked, answers)
     if report.status != "failed":
         return report
     expected = [asked.key.name, [case["expected"] for case in asked.key.cases]]
