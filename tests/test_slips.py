@@ -33,7 +33,7 @@ def test_projections_that_are_exchanged_are_told_by_their_names() -> None:
                 made["W_k"], made["W_v"] = made["W_v"], made["W_k"]
 
     assert report("CrossAttention", CrossAttention).diagnosis == (
-        "Part 0 of the result is what comes out when `W_k` and `W_v` are exchanged."
+        "Part 0 of your result is what comes out when `W_k` and `W_v` are exchanged."
     )
 
 
@@ -67,6 +67,59 @@ def test_a_layer_that_is_skipped_is_told() -> None:
             self.inception5a.forward = lambda x: x
 
     assert report("GoogLeNet", GoogLeNet).diagnosis == "Your result is what comes out when `inception5a` is left out."
+
+
+def test_one_of_several_poolings_that_is_missing_is_told() -> None:
+    class AllButLast(nn.Module):
+        """Four poolings are asked for; of each four calls the last one does nothing."""
+
+        def __init__(self, pool: nn.Module) -> None:
+            super().__init__()
+            self.pool, self.calls = pool, 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            result: Tensor = self.pool(x) if self.calls % 4 else x
+            return result
+
+    right: Any = LESSONS["13_inception"].module
+
+    class GoogLeNet(right.GoogLeNet):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.pool: nn.Module = AllButLast(nn.MaxPool2d(3, stride=2, ceil_mode=True))
+
+    found = report("GoogLeNet", GoogLeNet).diagnosis
+    assert found == "Your result is what comes out when the last `max_pool2d` in `pool` is left out."
+
+
+def test_a_shortcut_that_begins_behind_the_norm_is_told() -> None:
+    right: Any = LESSONS["26_decoder"].module
+
+    class DecoderBlock(right.DecoderBlock):  # type: ignore[misc]
+        def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+            x = self.norm1(x)
+            x = x + self.attention(x, x, x, mask)[0]
+            result: Tensor = x + self.feed_forward(self.norm2(x))
+            return result
+
+    found = report("DecoderBlock", DecoderBlock)
+    assert found.recogniser in ("slip_finding", "misconception")
+    assert "norm1" in found.diagnosis
+
+
+def test_no_slip_is_told_where_something_else_is_wrong_too() -> None:
+    right: Any = LESSONS["23_multi_head"].module
+
+    class MultiHeadAttention(right.MultiHeadAttention):  # type: ignore[misc]
+        """Keys and values are exchanged, and no error is raised where the heads do not divide d_model."""
+
+        def __init__(self, d_model: int, heads: int) -> None:
+            super().__init__(d_model, 1)
+            self.heads = heads if d_model % heads == 0 else 1
+            self.W_k.forward, self.W_v.forward = self.W_v.forward, self.W_k.forward
+
+    assert report("MultiHeadAttention", MultiHeadAttention).recogniser != "slip_finding"
 
 
 def test_a_statistic_for_another_is_told() -> None:

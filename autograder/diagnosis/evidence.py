@@ -123,7 +123,8 @@ class Evidence:
             return "Your mask" if self.boolean else "Your result"
         if self.what.startswith("“"):
             return f"Your {self.what}"
-        return self.what[0].upper() + self.what[1:]
+        what = self.what.replace("of the result", "of your result")
+        return what[0].upper() + what[1:]
 
     @property
     def boolean(self) -> bool:

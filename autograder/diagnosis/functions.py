@@ -44,11 +44,12 @@ def _with_softmax(evidence: Evidence, least: int) -> Finding | None:
         return None
     for index, name in enumerate(evidence.wrong[0].names):
         where = axis(evidence.wrong[0].names, index) if name else f"axis {index}"
-        if evidence.explained_by(partial(_softmax, index), least):
-            return Finding(
-                f"{evidence.your} is the expected one after a softmax along {where}.",
-                "Who takes the softmax: you, too?",
-            )
+        for text, function in (("a softmax", _softmax), ("a log_softmax", _log_softmax)):
+            if evidence.explained_by(partial(function, index), least):
+                return Finding(
+                    f"{evidence.your} is the expected one after {text} along {where}.",
+                    "Who takes the softmax: you, too?",
+                )
         given = [
             replace(sample, expected=_seen(sample), yours=sample.expected) if sample.comparable else sample
             for sample in evidence.samples
@@ -73,6 +74,11 @@ def _seen(sample: Sample) -> Tensor:
 def _softmax(index: int, sample: Sample) -> Tensor:
     shares: Tensor = sample.expected.double().softmax(index)
     return shares.nan_to_num(0.0)  # where everything is hidden
+
+
+def _log_softmax(index: int, sample: Sample) -> Tensor:
+    logarithms: Tensor = sample.expected.double().log_softmax(index)
+    return logarithms
 
 
 def _applied(function: Callable[[Tensor], Tensor], sample: Sample) -> Tensor:

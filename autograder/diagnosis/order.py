@@ -6,8 +6,9 @@
    numbers in the wrong places".
 3. The shape. Behind the operations, because axes that are exchanged with all their values say more than sizes do.
 4. What was tried: called again, an argument changed, axes exchanged.
-5. What describes the differences and not their cause: one value for another, which places, which cases; and, where
-   these are none in particular, that the reference gives the same with one thing done wrong.
+5. One value for another, or differences at one place that has a name, which can be seen. That the reference gives the
+   same with one thing done wrong.
+6. What describes the differences and not their cause: at which places, in which cases.
 """
 
 from __future__ import annotations
@@ -78,11 +79,12 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     padding_finding,
     value_finding,
     cut_finding,
-    varying_factor_finding,
-    varying_offset_finding,
     place_finding,
     region_finding,
     triangle_finding,
+    slip_finding,
+    varying_factor_finding,
+    varying_offset_finding,
     all_but_finding,
     range_finding,
     edge_finding,
@@ -90,7 +92,6 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     call_finding,
     circumstance_finding,
     norm_finding,
-    slip_finding,
     one_part_finding,
     wrong_gradient_finding,
 )

@@ -24,7 +24,7 @@ from autograder.slips.altered import Altered
 from autograder.slips.parts import of_pairs_of_parts, of_parts
 from autograder.slips.places import Slip, of_calls, places_of
 from autograder.slips.prints import LENGTH, UNTRIED, alike, print_of, print_of_answer
-from autograder.slips.rows import of_order
+from autograder.slips.rows import of_order, of_shortcuts
 from autograder.values import Recipe
 from autograder.watch import namespace_of
 
@@ -125,3 +125,4 @@ def _possible(runs: Sequence[Altered]) -> Iterator[Slip]:
                 if where.narrow == narrow:
                     yield from of_calls(where, runs)
     yield from of_order(runs)
+    yield from of_shortcuts(runs)

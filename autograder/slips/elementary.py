@@ -175,8 +175,7 @@ def comparisons(call: Call) -> Changes:
     """Another comparison."""
     for name in MISTAKEN.get(call.name, ()):
         asked, instead = COMPARISONS[call.name], COMPARISONS[name]
-        clause = f"when {{first}} {instead} {{second}} is asked, not {{first}} {asked} {{second}}"
-        yield Change(clause, partial(_compared, name), narrow=True)
+        yield Change(f"when {{what}} asks {instead}, not {asked}", partial(_compared, name), narrow=True)
 
 
 def _compared(name: str, call: Call) -> Any:

@@ -17,6 +17,13 @@ from autograder.slips.elementary import NORMS
 MOST_PATHS = 12  # of one function that are tried one by one
 MOST_NUMBERS = 4  # likewise calls
 MANY_CALLS = 24  # of one function: which of them is wrong is told by its module, not by its number
+UNNAMED = {
+    "add": ("one summand", "the other summand"),
+    "mul": ("one factor", "the other factor"),
+    "matmul": ("the left matrix", "the right matrix"),
+    "__and__": ("one condition", "the other condition"),
+    "__or__": ("one condition", "the other condition"),
+}
 LAYERS = ("linear", "conv2d", "embedding", *NORMS)
 
 
@@ -31,29 +38,30 @@ class Slip:
 
 @dataclass(frozen=True)
 class Where:
-    """Some calls of a function: all, those in modules whose path fits a `pattern`, or the one at `index` among them
-    (from the end, where it is negative). `text` names them."""
+    """Some calls of a function: all, or those in modules whose path fits a `pattern`, where "" is the outermost; of
+    these the one at `index`, where there are several (from the end, where it is negative). `text` names them."""
 
     name: str
     text: str
-    pattern: str = ""
+    pattern: str | None = None
     index: int | None = None
     narrow: bool = False
     among: str = field(default="", compare=False)
 
     def sites(self, run: Altered) -> list[Site]:
         """The calls of a run."""
-        found = [site for site in run.sites if site.call.name == self.name]
-        if self.index is not None:
-            turns = [list(turn) for _, turn in groupby(found, key=lambda site: site.turn)]
-            return [turn[self.index] for turn in turns if len(turn) > 1 and -len(turn) <= self.index < len(turn)]
-        return [site for site in found if not self.pattern or fits(site.path, self.pattern)]
+        named = (site for site in run.sites if site.call.name == self.name)
+        found = [site for site in named if self.pattern is None or fits(site.path, self.pattern)]
+        if self.index is None:
+            return found
+        turns = [list(turn) for _, turn in groupby(found, key=lambda site: site.turn)]
+        return [turn[self.index] for turn in turns if len(turn) > 1 and -len(turn) <= self.index < len(turn)]
 
 
 def fits(path: str, pattern: str) -> bool:
     """Whether a module's path is one of a pattern's, or lies below one; `*` stands for a number.
 
-    >>> fits("blocks.3.norm1", "blocks.*.norm1"), fits("features.2", "features"), fits("features", "feat")
+    >>> fits("blocks.3.norm1", "blocks.*.norm1"), fits("features.2", "features"), fits("features", "")
     (True, True, False)
     """
     parts, wanted = path.split("."), pattern.split(".")
@@ -98,8 +106,17 @@ def places_of(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
             yield Where(name, f"`{path}`", path, narrow=True, among=f" in `{path}`")
     named = most > MANY_CALLS or (name in LAYERS and all(paths) and len(patterns) <= MOST_PATHS)
     for index in [] if named else [*range(min(most, MOST_NUMBERS)), -1]:
-        text = f"the {ordinal(index, MOST_NUMBERS + 1) if index >= 0 else 'last'} {bare}"
+        text = f"the {_numbered(index)} {bare}"
         yield Where(name, text, index=index, narrow=True, among=f" ({text})")
+    for group in groups if 1 < len(groups) <= MOST_PATHS else []:
+        calls = max(max(Counter(s.turn for s in found if fits(s.path, group)).values(), default=0) for found in sites)
+        for index in [*range(calls - 1), -1] if 1 < calls <= MOST_NUMBERS else []:
+            text = f"the {_numbered(index)} {bare} {f'in `{group}`' if group else 'of the module itself'}"
+            yield Where(name, text, group, index, narrow=True, among=f" ({text})")
+
+
+def _numbered(index: int) -> str:
+    return "last" if index < 0 else ordinal(index, MOST_NUMBERS + 1)
 
 
 def of_calls(where: Where, runs: Sequence[Altered]) -> Iterator[Slip]:
@@ -127,14 +144,15 @@ def _changed(where: Where, clause: str) -> Callable[[Altered], Altered | None]:
 def operands_of(sites: Sequence[Site]) -> dict[str, str]:
     """How the two operands are called, where that is the same at all sites."""
     names = []
-    for index, unknown in ((0, "one"), (1, "the other")):
+    unnamed = UNNAMED.get(sites[0].call.name, ("the left side", "the right side")) if sites else ("", "")
+    for index, unknown in enumerate(unnamed):
         texts = {site.operands[index] for site in sites if len(site.operands) > index}
         text = texts.pop() if len(texts) == 1 else ""
         if not text and texts and all(_is_number(site, index) for site in sites):
             text = "a number"
         names.append(text or unknown)
     if names[0] == names[1]:
-        names[1] = "the other"
+        names[1] = "the other one"
     return {"first": names[0], "second": names[1]}
 
 

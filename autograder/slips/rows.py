@@ -1,4 +1,4 @@
-"""Rows: functions one behind the other that are called in another order."""
+"""Rows: functions one behind the other that are called in another order, and sums of what came before or after them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from autograder.slips.altered import SAID, Altered, Run, Site
 from autograder.slips.calls import Call
 from autograder.slips.elementary import ACTIVATIONS, NORMS
-from autograder.slips.places import Slip, operands_of
+from autograder.slips.places import LAYERS, Slip, operands_of, pattern_of, said
 
 Shared = Callable[[list[Call], Call], Any]
 SWAPPED = (*ACTIVATIONS, *NORMS, "softmax", "masked_fill", "linear", "conv2d", "mul", "div", "add")
@@ -22,7 +22,7 @@ def of_order(runs: Sequence[Altered]) -> Iterator[Slip]:
     for first, second in pairs:
         one, other = (SAID.get(name, f"`{name}`") for name in (first, second))
         yield Slip(
-            f"when {one} comes after {other}, not before it",
+            f"when {one} comes after the {other.removeprefix('the ')} that should follow it",
             partial(_for_pairs, (first, second), _postponed, _and_then),
         )
         if first == "add" and second not in ("add", "mul", "div"):
@@ -33,6 +33,50 @@ def of_order(runs: Sequence[Altered]) -> Iterator[Slip]:
                     f"when {other} is applied to {operands[alone]} alone, and {operands[added]} is added afterwards"
                 )
                 yield Slip(clause, partial(_for_pairs, (first, second), _remembered, partial(_alone, index)))
+
+
+def of_shortcuts(runs: Sequence[Altered]) -> Iterator[Slip]:
+    """A sum with what a function made of its operand in the operand's place: a shortcut that begins behind the norm."""
+    found = [(site, index, made) for run in runs for site, index, made in _made_of_operands(run)]
+    for index, name, pattern in dict.fromkeys((index, s.call.name, pattern_of(s.path)) for _, index, s in found):
+        operands = operands_of([site for site, i, s in found if i == index and s.call.name == name])
+        what = f"what {said(pattern)} returns" if pattern and name in LAYERS else f"what `{name}` makes of it"
+        operand = operands[("first", "second")[index]]
+        yield Slip(f"when {what} is added in place of {operand}", partial(_with_made, index, name, pattern))
+
+
+def _made_of_operands(run: Altered) -> Iterator[tuple[Site, int, Site]]:
+    """Each sum with the place of an operand, and a call before it that made something of the same tensor."""
+    for at, site in enumerate(run.sites):
+        for index, operand in enumerate(site.call.args[:2] if site.call.name == "add" else ()):
+            for made in run.sites[:at]:
+                if made.keeps_shape and made.call.name in SWAPPED and made.call.args[0] is operand:
+                    yield site, index, made
+
+
+def _with_made(index: int, name: str, pattern: str, run: Altered) -> Altered | None:
+    actions: dict[int, Run] = {}
+    for site, place, made in _made_of_operands(run):
+        if (
+            place == index
+            and made.call.name == name
+            and pattern_of(made.path) == pattern
+            and site.number not in actions
+        ):
+            results: list[Any] = []
+            actions |= {made.number: partial(_kept, results), site.number: partial(_taken, index, results)}
+    return run.again(actions=actions)
+
+
+def _kept(results: list[Any], call: Call) -> Any:
+    results.append(call.run())
+    return results[-1]
+
+
+def _taken(index: int, results: list[Any], call: Call) -> Any:
+    args = [*call.args]
+    args[index] = results.pop()
+    return call.run(*args)
 
 
 def _in_a_row(run: Altered) -> Iterator[tuple[Site, Site]]:
