@@ -450,6 +450,19 @@ class MeanIsAnAttribute(Centred):
 
 
 @running_mean.misconception
+class AttributeThatStaysBehind(Centred):
+    """Your `mean` is a plain attribute. It is not saved, and where the module is moved to double precision it stays
+    behind: lerp and what works in place then stop at two dtypes. What does a module move and save?"""
+
+    def __init__(self, d, momentum=0.1):
+        nn.Module.__init__(self)
+        self.momentum, self.mean = momentum, torch.zeros(d)
+
+    def updated(self, batch_mean):
+        return torch.lerp(self.mean, batch_mean.detach(), self.momentum)
+
+
+@running_mean.misconception
 class MeanIsNotSaved(Centred):
     """Your buffer moves with the module, but it is not in the `state_dict()`: persistent=False leaves it out."""
 
