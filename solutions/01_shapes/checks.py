@@ -142,6 +142,14 @@ def half_of_the_rows(batch, channel, height, width):
     return laid_out(batch, channel, height, width, even_rows=((batch, channel, height // 2, width), strides, memory))
 
 
+@shapes_after_reshaping.misconception
+def strides_in_bytes(batch, channel, height, width):
+    """Your strides count bytes, as NumPy's do: each is four times too long. PyTorch's count elements, and so do those
+    of `images` that you were given."""
+    right = laid_out(batch, channel, height, width)
+    return {name: (shape, tuple(4 * stride for stride in strides), m) for name, (shape, strides, m) in right.items()}
+
+
 @shapes_after_reshaping.variant
 def from_a_real_tensor(batch, channel, height, width):
     images = torch.empty(batch, channel, height, width, device="meta")
@@ -476,6 +484,13 @@ def each_row_copied(images):
     """Your rows are right, but every number was copied. `clone`, `contiguous` on a view, `stack` and `cat` write new
     memory; nothing has to move here."""
     return torch.stack([image.flatten() for image in images])
+
+
+@flatten_images.misconception
+def cloned_for_a_view(images):
+    """Yours copies every number with `clone` and then calls `view`. The copy keeps the order that the numbers have in
+    memory, so `view` refuses it where it would refuse the images; and where it would not, no copy is needed."""
+    return images.clone().view(len(images), -1)
 
 
 @flatten_images.misconception

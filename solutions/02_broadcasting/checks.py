@@ -457,6 +457,13 @@ def multiplied(images, bias):
 
 
 @add_channel_bias.misconception
+def channels_left_at_the_end(images, bias):
+    """Yours moves the channels to the end, where they meet the bias, and leaves them there. The numbers are right; the
+    axes have to go back to their places after the sum."""
+    return images.permute(0, 2, 3, 1) + bias
+
+
+@add_channel_bias.misconception
 def added_in_place(images, bias):
     """Your result is right, but it is written into the images you were given: whoever needs the originals has lost
     them. `+=` and methods that end in an underscore do that."""
@@ -794,6 +801,14 @@ def _(draw):
     return {"x": x, "y": apart(x, points(draw, 5, 7, dtype=torch.float64))}
 
 
+@pairwise_distances.case("points that nearly coincide")
+def _(draw):
+    # |x|² is rounded down, x·y and |y|² up, in whichever order they are added: multiplied out, each square is a little
+    # below zero. The points are so near to the origin that no formula loses a digit that counts.
+    x, y = 2047 - 2 * draw.permutation(5)[:3], 2059 + 2 * draw.permutation(8)[:4]
+    return {name: (1 + numbers[:, None] * 2.0**-23) * 2.0**-7 for name, numbers in {"x": x, "y": y}.items()}
+
+
 @pairwise_distances.no_loop_over("n or m")
 def _(draw, size):
     return {"x": points(draw, size, 2), "y": points(draw, size, 2)}
@@ -861,6 +876,13 @@ def largest_difference(x, y):
 def dot_product_once(x, y):
     """Yours is |x|² + |y|² - x·y under the root. When (x - y)² is multiplied out, x·y comes twice."""
     return (x.square().sum(1)[:, None] + y.square().sum(1) - x @ y.T).clamp(min=0).sqrt()
+
+
+@pairwise_distances.misconception
+def root_of_a_negative_square(x, y):
+    """Yours is NaN where two points nearly coincide. Multiplied out, their square is a small difference of large
+    numbers, and rounding can leave it below zero: what keeps it at zero or above before the root is taken?"""
+    return (x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T).sqrt()
 
 
 @pairwise_distances.misconception

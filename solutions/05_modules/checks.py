@@ -94,6 +94,14 @@ def list_searched(d_in, hidden, classes):
 
 
 @shapes_in_state_dict.misconception
+def everything_saved(d_in, hidden, classes):
+    """Yours has "steps" and the layer of `extra` in it: every attribute. A module knows its parameters, its registered
+    buffers and its submodules; a plain tensor and a Python list are none of them."""
+    extra = {"extra__0__weight": (hidden, hidden), "extra__0__bias": (hidden,)}
+    return entries(d_in, hidden, classes, steps=(1,), **extra)
+
+
+@shapes_in_state_dict.misconception
 def bias_where_there_is_none(d_in, hidden, classes):
     """Yours has a "body.2.bias". Look at how that layer is built."""
     return entries(d_in, hidden, classes, body__2__bias=(hidden,))
@@ -220,6 +228,17 @@ class PlainTensors(Layer):
     def __init__(self, d_in, d_out):
         nn.Module.__init__(self)
         self.weight, self.bias = torch.randn(d_out, d_in), torch.zeros(d_out)
+
+
+@affine.misconception
+class ParameterComputedWith(Layer):
+    """Your weight is what a Parameter became when it was computed with, and that is a plain tensor again: no optimizer
+    will find it. First the arithmetic, then nn.Parameter around its result."""
+
+    def __init__(self, d_in, d_out):
+        nn.Module.__init__(self)
+        self.weight = nn.Parameter(torch.randn(d_out, d_in)) / d_in**0.5
+        self.bias = nn.Parameter(torch.zeros(d_out))
 
 
 @affine.misconception
@@ -428,6 +447,19 @@ class MeanIsAnAttribute(Centred):
     def __init__(self, d, momentum=0.1):
         nn.Module.__init__(self)
         self.momentum, self.mean = momentum, torch.zeros(d)
+
+
+@running_mean.misconception
+class AttributeThatStaysBehind(Centred):
+    """Your `mean` is a plain attribute. It is not saved, and where the module is moved to double precision it stays
+    behind: lerp and what works in place then stop at two dtypes. What does a module move and save?"""
+
+    def __init__(self, d, momentum=0.1):
+        nn.Module.__init__(self)
+        self.momentum, self.mean = momentum, torch.zeros(d)
+
+    def updated(self, batch_mean):
+        return torch.lerp(self.mean, batch_mean.detach(), self.momentum)
 
 
 @running_mean.misconception
@@ -809,6 +841,19 @@ class NoRelu(Layers):
 
 
 @stack.misconception
+class NoReluBeforeTheLast(Layers):
+    """Yours has one ReLU too few: there is none between the last two layers. Which is the number of the last layer
+    that a ReLU follows, if they are counted from 0?"""
+
+    def forward(self, x):
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            if i < len(self.layers) - 2:
+                x = x.relu()
+        return x
+
+
+@stack.misconception
 class OneLayerManyTimes(Layers):
     """All your layers are one and the same object. `[layer] * depth` repeats a reference; each layer has to be built
     anew to have weights of its own."""
@@ -970,6 +1015,14 @@ def each_module_for_itself(module, trainable_only=False):
     them."""
     own = [p for part in module.modules() for p in part.parameters(recurse=False)]
     return sum(p.numel() for p in own if p.requires_grad or not trainable_only)
+
+
+@count_parameters.misconception
+def once_for_each_level(module, trainable_only=False):
+    """Yours counts a parameter once for every module that it lies in. `modules()` gives the inner ones and the outer
+    ones, and `parameters()` of an outer one has those of the inner ones in it."""
+    found = [p for part in module.modules() for p in part.parameters()]
+    return sum(p.numel() for p in found if p.requires_grad or not trainable_only)
 
 
 @count_parameters.misconception

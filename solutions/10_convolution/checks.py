@@ -583,6 +583,14 @@ def bias_for_every_channel_in(images, weight, bias, stride=1, padding=0):
 
 
 @conv2d.misconception
+def bias_for_every_place_of_the_kernel(images, weight, bias, stride=1, padding=0):
+    """Yours adds the bias once for each place of the kernel, kh · kw times in all: it stands inside the loop over the
+    kernel. The products are added up there, and the bias comes once, at the end."""
+    result = convolved(images, weight, None, stride, padding)
+    return result if bias is None else result + weight[0, 0].numel() * bias[:, None, None]
+
+
+@conv2d.misconception
 def bias_always_there(images, weight, bias, stride=1, padding=0):
     """Yours takes for granted that there is a bias. It may be None, as in every convolution that a norm follows."""
     return convolved(images, weight, None, stride, padding) + bias.view(-1, 1, 1)
@@ -621,6 +629,13 @@ def padded_on_two_sides(images, weight, bias, stride=1, padding=0):
     """Yours puts the padding below and on the right only. It belongs on all four sides: F.pad takes a number for each
     side, left and right first, then top and bottom."""
     return convolved(F.pad(images, (0, padding, 0, padding)), weight, bias, stride)
+
+
+@conv2d.misconception
+def all_padding_at_the_end(images, weight, bias, stride=1, padding=0):
+    """Yours puts all of the padding on the right and below, twice as much there and none on the left and above. The
+    sizes are right, and every window begins too far down and to the right."""
+    return convolved(F.pad(images, (0, 2 * padding, 0, 2 * padding)), weight, bias, stride)
 
 
 @conv2d.misconception
@@ -1306,6 +1321,27 @@ def the_field_is_multiplied(layers):
 
 
 @receptive_field.misconception
+def last_one_moves_too(layers):
+    """Yours goes back from the output, which is a good way, but takes one stride too many at each layer: `field`
+    neighbours have only field - 1 steps between the first and the last of them."""
+    field = 1
+    for kernel, stride in reversed(layers):
+        field = field * stride + kernel - 1
+    return field
+
+
+@receptive_field.misconception
+def the_list_emptied(layers):
+    """Your number is right, but the caller's list is empty afterwards: pop takes each layer out of the very list that
+    was given. A walk through a list leaves it as it is."""
+    field = 1
+    while layers:
+        kernel, stride = layers.pop()
+        field = (field - 1) * stride + kernel
+    return field
+
+
+@receptive_field.misconception
 def every_other_pixel_left_out(layers):
     """Yours counts the pixels that are really read. Asked for is how far it is from the first to the last one: what
     lies between counts too."""
@@ -1504,6 +1540,16 @@ class PoolingBeforeTheConvolution(Right):
 
     def forward(self, images):
         return self.head(self.second(self.first(self.between(images))).mean(dim=(2, 3)))
+
+
+@SmallConvNet.misconception
+class AveragedBeforeTheRelu(Right):
+    """Yours averages the second convolution's maps and takes the ReLU of the averages. Then what is negative at one
+    place cancels what is positive at another: the ReLU belongs to every pixel, before the average."""
+
+    def forward(self, images):
+        x = convolved(self.between(self.first(images)), self.weight2, stride=2, padding=1)
+        return self.head(x.mean(dim=(2, 3)).relu())
 
 
 @SmallConvNet.misconception

@@ -398,6 +398,13 @@ def whole_kernel_added(kernel, pixels):
     return layers
 
 
+@layers_to_see.misconception
+def whole_kernel_each_time(kernel, pixels):
+    """Yours adds a whole kernel with each layer, the first one too. The pixel that a result stands on is seen already:
+    how many of a kernel's pixels are new?"""
+    return -(-(pixels - 1) // kernel)
+
+
 @layers_to_see.variant
 def by_looking(kernel, pixels):
     layers, seen = 0, 1
@@ -501,6 +508,14 @@ def no_relu(convs, c_in, c_out):
     """Yours has convolutions without a ReLU behind them. One behind the other, without anything between, they compute
     no more than a single one with a larger kernel."""
     return block(convs, c_in, c_out, activation=nn.Identity)
+
+
+@vgg_block.misconception
+def one_relu_at_the_end(convs, c_in, c_out):
+    """Yours has a single ReLU, behind its last convolution, so the convolutions before it follow each other directly
+    and have the numbers 0, 1, ... Each convolution is followed by a ReLU of its own."""
+    layers = [nn.Conv2d(c_out if i else c_in, c_out, 3, padding=1) for i in range(convs)]
+    return nn.Sequential(*layers, nn.ReLU(), nn.MaxPool2d(2))
 
 
 @vgg_block.misconception
@@ -724,6 +739,14 @@ def weights_alone(config, classes=1000, image=224, hidden=4096):
 
 
 @parameters_of_vgg.misconception
+def convolutions_without_biases(config, classes=1000, image=224, hidden=4096):
+    """Your "features" counts weights alone. A convolution has a bias too, one for each channel that comes out; your
+    linear layers have theirs."""
+    without = counted(config, classes, image, hidden, bias=0)["features"]
+    return counted(config, classes, image, hidden, features=without)
+
+
+@parameters_of_vgg.misconception
 def every_block_takes_colours(config, classes=1000, image=224, hidden=4096):
     """Each of your blocks takes 3 channels in. Only the first one sees the image; the others take what the block before
     gives."""
@@ -778,6 +801,13 @@ def halved_up(config, classes=1000, image=224, hidden=4096):
 def halved_once_too_few(config, classes=1000, image=224, hidden=4096):
     """Your sides are halved once too few. The last block has a pool too."""
     return counted(config, classes, 2 * image, hidden)
+
+
+@parameters_of_vgg.misconception
+def halved_once_in_all(config, classes=1000, image=224, hidden=4096):
+    """Your "classifier.0" takes an image that was halved once. Each block ends with a pool, so its sides are halved as
+    often as there are blocks."""
+    return counted(config, classes, image, hidden, flat=lambda channels, side: channels * (image // 2) ** 2)
 
 
 @parameters_of_vgg.misconception
@@ -1091,6 +1121,15 @@ class PooledToSeven(Network):
 
 
 @vgg.misconception
+class AlwaysAsInThePaper(Network):
+    """Your first linear layer takes 512 · 7 · 7 numbers. That is what the paper's config leaves of 224 pixels; how many
+    channels does the last block of this config give, and how large is a side then?"""
+
+    def head(self, channels, side, hidden, classes):
+        return super().head(512, 7, hidden, classes)
+
+
+@vgg.misconception
 class SideNotSquared(Network):
     """Your first linear layer takes channels · side numbers. What is left of an image is as high as it is wide."""
 
@@ -1163,6 +1202,17 @@ class NoDropout(Network):
 
 
 @vgg.misconception
+class DropoutLeftOut(Network):
+    """Your classifier has no dropout, so its linear layers have the numbers 0, 2 and 4. A dropout stands behind each of
+    the first two ReLUs and has a number too, though it has nothing to save."""
+
+    def head(self, channels, side, hidden, classes):
+        return nn.Sequential(
+            *[layer for i, layer in enumerate(super().head(channels, side, hidden, classes)) if i % 3 != 2]
+        )
+
+
+@vgg.misconception
 class DropoutOnce(Network):
     """Your classifier drops once. There is a dropout behind each of its two ReLUs."""
 
@@ -1199,6 +1249,17 @@ class DropoutOnTheFeatures(Network):
         one, relu, drop, two, _, _, three = self.classifier
         x = drop(self.features(x).flatten(1))
         return three(relu(two(drop(relu(one(x))))))
+
+
+@vgg.misconception
+class DropoutInFrontOfEach(Network):
+    """Your classifier begins with a dropout, so its linear layers have the numbers 1, 4 and 6. Here each of the two
+    dropouts stands behind a ReLU: the first module is a Linear."""
+
+    def head(self, channels, side, hidden, classes):
+        one, relu, drop, *rest = super().head(channels, side, hidden, classes)
+        two, _, _, three = rest
+        return nn.Sequential(drop, one, relu, nn.Dropout(0.5), two, nn.ReLU(), three)
 
 
 @vgg.misconception

@@ -128,6 +128,14 @@ def joined_on_the_width(batch, c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool, h
 
 
 @shapes_in_inception_block.misconception
+def joined_by_adding(batch, c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool, height, width):
+    """Your "joined" has as many channels as the widest branch, as if the others could be added to it. Maps are added
+    where a shortcut is; here they are laid on top of each other, and each branch keeps all its channels."""
+    widest = max(c1, c3, c5, c_pool)
+    return shapes(batch, c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool, height, width, joined=widest)
+
+
+@shapes_in_inception_block.misconception
 def weight_from_the_input(batch, c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool, height, width):
     """Your "weight5" reads the block's own input. What does the 5×5 convolution stand behind?"""
     return shapes(*(batch, c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool, height, width), weight5=(c5, c_in, 5, 5))
@@ -430,6 +438,74 @@ class NoReluWithin(InceptionBlock):
 
     def chain(self, *convolutions):
         return nn.Sequential(*[layer for conv in convolutions for layer in (conv, nn.Identity())][:-1], nn.ReLU())
+
+
+@inception_block.misconception
+class NoReluBehindTheReductions(InceptionBlock):
+    """Your wide convolutions stand directly behind the 1×1 ones and have the number 1 in their names. A ReLU follows
+    every convolution, the 1×1 ones included, and takes a number of its own."""
+
+    def chain(self, *convolutions):
+        return nn.Sequential(*convolutions, nn.ReLU())
+
+
+@inception_block.misconception
+class ReluBehindThePooling(InceptionBlock):
+    """Yours has a ReLU between the pooling and its convolution. It shows only where all numbers of a window are below
+    zero. Convolutions are followed by a ReLU, and nothing else is."""
+
+    def forward(self, x):
+        pool, conv, relu = self.branch_pool
+        pooled = relu(conv(pool(x).relu()))
+        return torch.cat([self.branch1(x), self.branch3(x), self.branch5(x), pooled], dim=1)
+
+
+@inception_block.misconception
+class ReluModuleBehindThePooling(InceptionBlock):
+    """Your last branch has a ReLU between the pooling and its convolution, which therefore has the number 2.
+    Convolutions are followed by a ReLU, and nothing else is."""
+
+    def __init__(self, c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool):
+        super().__init__(c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool)
+        pool, conv, relu = self.branch_pool
+        self.branch_pool = nn.Sequential(pool, nn.ReLU(), conv, relu)
+
+
+@inception_block.misconception
+class ReluWrittenIntoTheInput(InceptionBlock):
+    """Yours writes a ReLU into x, which belongs to the caller: `relu_` and inplace=True do that. All four branches then
+    see x without what was below zero."""
+
+    def forward(self, x):
+        with torch.no_grad():
+            x.relu_()
+        return super().forward(x)
+
+
+@inception_block.misconception
+class Normalised(InceptionBlock):
+    """Yours has a BatchNorm behind each convolution, as the networks that came a year later have. Here a ReLU follows,
+    and nothing else; so the numbers in the names are others too."""
+
+    def chain(self, *convolutions):
+        layers = [(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()) for conv in convolutions]
+        return nn.Sequential(*[layer for three in layers for layer in three])
+
+
+@inception_block.misconception
+class NormalisedInParts(InceptionBlock):
+    """Yours has a BatchNorm behind each convolution, and puts the two in a Sequential of their own. Here a ReLU follows
+    each convolution and nothing else, and each branch is one flat Sequential."""
+
+    def __init__(self, c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool):
+        super().__init__(c_in, c1, c3_reduce, c3, c5_reduce, c5, c_pool)
+        self.branch1 = self.branch1[0]
+        self.branch_pool = nn.Sequential(self.pool(), self.branch_pool[1])
+
+    def chain(self, *convolutions):
+        return nn.Sequential(
+            *[nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()) for conv in convolutions]
+        )
 
 
 @inception_block.misconception
@@ -1012,6 +1088,7 @@ class GoogLeNet(nn.Module):
 
     p = 0.4
     heads_at = ("4a", "4d")
+    pools_behind = ("3b", "4e")
     pooling: dict[str, object] = {"ceil_mode": True}  # noqa: RUF012 - never changed
 
     def __init__(self, classes=1000, aux=True):
@@ -1050,7 +1127,7 @@ class GoogLeNet(nn.Module):
         x, at = self.stem(images), {}
         for name in BLOCKS:
             x = at[name] = getattr(self, f"inception{name}")(x)
-            if name in ("3b", "4e"):
+            if name in self.pools_behind:
                 x = self.pool(x)
         logits = self.fc(self.drop(self.average(x)))
         if not self.with_heads():
@@ -1081,6 +1158,37 @@ class FirstHeadTooLate(GoogLeNet):
     on 4a."""
 
     heads_at = ("4b", "4d")
+
+
+@googlenet.misconception
+class SecondHeadTooEarly(GoogLeNet):
+    """Your second head reads inception4c, which gives 512 channels. aux2 belongs on 4d, which gives 528."""
+
+    heads_at = ("4a", "4c")
+
+    def __init__(self, classes=1000, aux=True):
+        super().__init__(classes, aux)
+        if aux:
+            self.aux2 = AuxiliaryHead(512, classes)
+
+
+@googlenet.misconception
+class HeadsOfAThousand(GoogLeNet):
+    """Your heads tell 1000 classes apart, whatever `classes` says. They are compared with the same labels as the
+    network itself, and have as many classes."""
+
+    def __init__(self, classes=1000, aux=True):
+        super().__init__(classes, aux)
+        if aux:
+            self.aux1, self.aux2 = AuxiliaryHead(512), AuxiliaryHead(528)
+
+
+@googlenet.misconception
+class LastPoolForgotten(GoogLeNet):
+    """Yours has no pooling between inception4e and inception5a. The average at the end takes maps of any size, so
+    nothing complains: go through the rows of the table that have no name."""
+
+    pools_behind = ("3b",)
 
 
 @googlenet.misconception
@@ -1151,6 +1259,15 @@ class LargestInsteadOfAverage(GoogLeNet):
 
 
 @googlenet.misconception
+class AverageOfSevenBySeven(GoogLeNet):
+    """Your last average reads 7×7 places. That is what is left of 224×224 pixels; of smaller images less is left, and
+    the window does not fit. The average goes over all of height and width, whatever they are."""
+
+    def average(self, x):
+        return F.avg_pool2d(x, 7).reshape(-1, 1024)
+
+
+@googlenet.misconception
 class HeadsCutOff(GoogLeNet):
     """The three results are right, but the heads read maps without their history: their losses train the heads alone.
     They are there to send a gradient into the layers below them."""
@@ -1167,6 +1284,15 @@ class HeadsKept(GoogLeNet):
     def __init__(self, classes=1000, aux=True):
         super().__init__(classes)
         self.aux = aux
+
+
+@googlenet.misconception
+class HeadsAlways(GoogLeNet):
+    """Yours builds its heads and asks them whatever `aux` says. With aux=False the network has no such parameters, and
+    gives its logits alone in training too."""
+
+    def __init__(self, classes=1000, aux=True):
+        super().__init__(classes)
 
 
 @googlenet.variant

@@ -102,6 +102,13 @@ def expansion_forgotten(height, width, expansion):
 
 
 @shapes_through_resnet.misconception
+def pooled_without_the_expansion(height, width, expansion):
+    """Your "pooled" has 512 channels, whatever the expansion. The mean keeps every channel that it is given: how many
+    does your layer4 give?"""
+    return {**shapes_by(height, width, expansion), "pooled": (512,)}
+
+
+@shapes_through_resnet.misconception
 def expansion_everywhere(height, width, expansion):
     """Yours multiplies conv1 and maxpool by the expansion too. Only blocks have one."""
     return shapes_by(height, width, expansion, stem=64 * expansion)
@@ -440,6 +447,13 @@ def _(draw):
     return {"blocks": recipe("Sequential", *[recipe("Tied", 4)] * 2), "x": draw.normal(4, 5).T, "shortcut": True}
 
 
+@gradient_norms.case("in training, a block with dropout")
+def _(draw):
+    # a dropout of everything is random in no way: in training this block makes nothing of x, in evaluation it does
+    blocks = recipe("Sequential", DENSE, recipe("Sequential", DENSE, recipe("Dropout", 1.0)), DENSE)
+    return {"blocks": blocks, "x": draw.normal(3, 6), "shortcut": True}
+
+
 def measured(
     blocks,
     x,
@@ -543,6 +557,25 @@ def shortcut_without_a_gradient(blocks, x, shortcut):
     """Your sums are right, but no gradient flows back through the shortcut: detach() or .data cuts it. What flows
     there is the very thing to be measured."""
     return measured(blocks, x, shortcut, joined=lambda before, made, first: before.detach() + made)
+
+
+@gradient_norms.misconception
+def put_in_evaluation(blocks, x, shortcut):
+    """Yours puts the blocks in evaluation and leaves them there. They run in the mode in which they came: dropout and
+    batch norm compute something else in the other one."""
+    blocks.eval()
+    return measured(blocks, x, shortcut)
+
+
+@gradient_norms.misconception
+def in_evaluation_for_a_while(blocks, x, shortcut):
+    """Yours runs the blocks in evaluation and puts them back afterwards. They run in the mode in which they came:
+    dropout and batch norm compute something else in the other one."""
+    mode = blocks.training
+    blocks.eval()
+    norms = measured(blocks, x, shortcut)
+    blocks.train(mode)
+    return norms
 
 
 @gradient_norms.misconception
@@ -736,6 +769,39 @@ class NoReluInside(Basic):
 
     def branch(self, x):
         return self.bn2(self.conv2(self.bn1(self.conv1(x))))
+
+
+@basic_block.misconception
+class ReluInFrontOfTheConvolutions(Basic):
+    """Your ReLUs stand in front of the convolutions, and none after the sum, as in the second ResNet, of 2016. Here
+    the order is convolution, norm, ReLU, and the last ReLU follows the sum."""
+
+    def forward(self, x):
+        return self.bn2(self.conv2(self.bn1(self.conv1(x.relu())).relu())) + self.downsample(x)
+
+
+@basic_block.misconception
+class NormInFrontOfTheConvolutions(Basic):
+    """Your norms and ReLUs stand in front of the convolutions, as in the second ResNet, of 2016. Here the order is
+    convolution, norm, ReLU, and bn1 has the channels that conv1 gives."""
+
+    def __init__(self, c_in, c_out, stride=1):
+        super().__init__(c_in, c_out, stride)
+        self.bn1 = nn.BatchNorm2d(c_in)
+
+    def forward(self, x):
+        return self.conv2(self.bn2(self.conv1(self.bn1(x).relu())).relu()) + self.downsample(x)
+
+
+@basic_block.misconception
+class ReluWrittenIntoTheInput(Basic):
+    """Yours writes a ReLU into x, which belongs to the caller: `relu_` and inplace=True do that. The branch and the
+    shortcut then see x without what was below zero."""
+
+    def forward(self, x):
+        with torch.no_grad():
+            x.relu_()
+        return super().forward(x)
 
 
 @basic_block.misconception
@@ -1039,6 +1105,15 @@ class NarrowProjectedAtAStrideAlone(Narrow):
 
 
 @bottleneck.misconception
+class NarrowProjectedAlways(Narrow):
+    """Yours has a projection in every block. Where the shape stays, x itself is added: it costs nothing, and the
+    gradient passes it unchanged."""
+
+    def shortcut(self, c_in, c_mid, c_out, stride):
+        return projection(c_in, c_out, stride)
+
+
+@bottleneck.misconception
 class ComparedWithTheMiddle(Narrow):
     """Yours compares `c_in` with `c_mid` to see whether a projection is needed. What x is added to has 4·c_mid
     channels."""
@@ -1247,6 +1322,24 @@ class MaximumAtTheEnd(Residual):
 
 
 @resnet.misconception
+class MeanOfSevenBySeven(Residual):
+    """Your last mean reads 7×7 places. That is what is left of 224×224 pixels; of smaller images less is left, and the
+    window does not fit. The mean goes over all of height and width, whatever they are."""
+
+    def pooled(self, x):
+        return F.avg_pool2d(x, 7).flatten(1)
+
+
+@resnet.misconception
+class LogSoftmaxAtTheEnd(Residual):
+    """Yours gives the logarithms of probabilities. Logits were asked for: a loss such as cross_entropy has the
+    log_softmax in it."""
+
+    def forward(self, images):
+        return super().forward(images).log_softmax(dim=1)
+
+
+@resnet.misconception
 class SoftmaxAtTheEnd(Residual):
     """Yours gives probabilities. Logits were asked for: a loss such as cross_entropy has the softmax in it."""
 
@@ -1260,6 +1353,23 @@ class HeadWithoutExpansion(Residual):
 
     def __init__(self, block, layers, classes=1000):
         super().__init__(block, layers, classes)
+        self.fc = nn.Linear(512, classes)
+
+
+@resnet.misconception
+class BlocksWithoutExpansion(Residual):
+    """Yours takes c for the channels that a block gives. A bottleneck gives c · block.expansion, and that is what the
+    next block and `fc` are given."""
+
+    def __init__(self, block, layers, classes=1000):
+        super().__init__(block, layers, classes)
+        c_in = 64
+        for stage, count in enumerate(layers):
+            blocks = []
+            for place in range(count):
+                blocks.append(block(c_in, 64 * 2**stage, 1 if place else self.stride(stage)))
+                c_in = 64 * 2**stage
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
         self.fc = nn.Linear(512, classes)
 
 

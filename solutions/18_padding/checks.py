@@ -921,6 +921,13 @@ def one_added_to_the_count(x, mask):
 
 
 @masked_mean.misconception
+def one_word_divided_by_two(x, mask):
+    """Yours divides a sentence of a single word by 2: clamp lifts every count that is below its `min`. What may not be
+    divided by is 0 alone."""
+    return total(x, mask) / count(mask).clamp(min=2)
+
+
+@masked_mean.misconception
 def words_that_are_not_zero(x, mask):
     """Yours counts the vectors that are not zero. A word's vector may be zero, and it counts all the same: the mask
     knows which ones are real."""
@@ -1192,6 +1199,13 @@ def masked_scores_of_zero(scores, mask):
 
 
 @masked_softmax.misconception
+def masked_scores_of_zero_share(scores, mask):
+    """Yours gives what is masked the score 0, as multiplying scores by the mask does. That is an ordinary one: e⁰ is 1,
+    so padding still has a weight."""
+    return shares(scores, mask, fill=0, emptied=False)
+
+
+@masked_softmax.misconception
 def even_shares(scores, mask):
     """Yours is right but for a row that is masked from end to end: there all scores are the same lowest number, and the
     softmax gives each an even share. Zeros were asked for."""
@@ -1238,6 +1252,21 @@ def a_billion_taken_off(scores, mask):
     """Yours takes a large number off the scores that are masked. What lies there may be larger than that number, and
     wins the softmax then: write over it."""
     return (scores - 1e9 * ~mask).softmax(dim=-1) * mask
+
+
+@masked_softmax.misconception
+def a_billion_taken_off_and_the_dtype_kept(scores, mask):
+    """Yours takes a large number off the scores that are masked. What lies there may be larger than that number, and
+    wins the softmax then, whatever is set to 0 afterwards: write over it."""
+    return ((scores - 1e9 * ~mask).softmax(dim=-1) * mask).to(scores.dtype)
+
+
+@masked_softmax.misconception
+def a_billion_taken_off_in_single_precision(scores, mask):
+    """Yours takes a large number off the scores that are masked. What lies there may be larger than that number, and
+    wins the softmax then: write over it. And yours computes in single precision, which rounds scores that came in
+    double."""
+    return ((scores.float() - 1e9 * ~mask).softmax(dim=-1) * mask).to(scores.dtype)
 
 
 @masked_softmax.misconception
@@ -1590,6 +1619,14 @@ def over_the_tokens(logits, targets, pad_id):
     """Your softmax is over the tokens of a sentence. Each token has a guess of its own, over the words: which axis is
     the vocabulary?"""
     return mean_where(losses(logits, targets, dim=1), targets != pad_id)
+
+
+@masked_cross_entropy.misconception
+def over_the_tokens_with_padding_zeroed(logits, targets, pad_id):
+    """Your softmax is over the tokens of a sentence, and the zeros that you put on padding have their share in it. Each
+    token has a guess of its own, over the words: which axis is the vocabulary?"""
+    real = targets != pad_id
+    return mean_where(losses(logits.masked_fill(~real[..., None], 0), targets, dim=1), real)
 
 
 @masked_cross_entropy.misconception

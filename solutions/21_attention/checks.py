@@ -213,6 +213,11 @@ def _(draw):
     return {"weights": weights, "values": draw.normal(2, 6, 3)}
 
 
+@weighted_average.case("weights that are very small")
+def _(draw):
+    return {"weights": draw.uniform(2, 3, 4) * 1e-7 + 1e-8, "values": draw.normal(2, 4, 5, mean=1.0)}
+
+
 @weighted_average.case("one source, one target")
 def _(draw):
     return {"weights": draw.uniform(1, 1, 1) + 2, "values": draw.normal(1, 1, 1)}
@@ -297,6 +302,34 @@ def small_sums_left_alone(weights, values):
     """Yours is right but for rows whose weights sum to less than one: clamp(min=1) divides those by 1. What may not be
     divided by is 0 alone."""
     return weights @ values / weights.sum(dim=-1, keepdim=True).clamp(min=1)
+
+
+@weighted_average.misconception
+def a_millionth_added(weights, values):
+    """Yours adds a small number to each sum, so that it is never 0. Small weights may have a sum as small as that
+    number, and then the shares are wrong: what may not be divided by is 0 alone."""
+    return weights / (weights.sum(dim=-1, keepdim=True) + 1e-6) @ values
+
+
+@weighted_average.misconception
+def ten_billionths_added(weights, values):
+    """Yours adds a very small number to each sum, so that it is never 0. The weights may be so small that it changes
+    their shares: what may not be divided by is 0 alone."""
+    return weights / (weights.sum(dim=-1, keepdim=True) + 1e-8) @ values
+
+
+@weighted_average.misconception
+def a_billionth_added(weights, values):
+    """Yours adds a tiny number to each sum, so that it is never 0. Where the weights are tiny too, it changes their
+    shares: what may not be divided by is 0 alone."""
+    return weights / (weights.sum(dim=-1, keepdim=True) + 1e-9) @ values
+
+
+@weighted_average.misconception
+def very_small_sums_lifted(weights, values):
+    """Yours is right but for rows whose weights have a very small sum: clamp lifts it, and the shares of such a row sum
+    to less than one. What may not be divided by is 0 alone."""
+    return weights @ values / weights.sum(dim=-1, keepdim=True).clamp(min=1e-6)
 
 
 @weighted_average.misconception
@@ -646,6 +679,13 @@ def hidden_scores_of_zero(q, k, v, mask=None):
 
 
 @attention_exercise.misconception
+def hidden_scores_of_zero_share(q, k, v, mask=None):
+    """Yours gives a hidden source the score 0, as multiplying the scores by the mask does. A score of 0 is an ordinary
+    one: e⁰ is 1, so what is hidden still has a weight. Which score has a weight of 0?"""
+    return attend(q, k, v, mask, fill=0, emptied=False)
+
+
+@attention_exercise.misconception
 def even_share_of_nothing(q, k, v, mask=None):
     """Yours is right but for a target that may look at nothing: there all sources have the same lowest score, so the
     softmax gives each an even share, hidden or not. Zeros were asked for."""
@@ -747,6 +787,13 @@ def weights_detached(q, k, v, mask=None):
     detach() and torch.no_grad() cut that way."""
     _, weights = attend(q, k, v, mask)
     return weights.detach() @ v, weights.detach()
+
+
+@attention_exercise.misconception
+def returned_weights_detached(q, k, v, mask=None):
+    """Your numbers are right, and so are the gradients of your output. But the weights that you give back are detached:
+    what is computed from them teaches queries and keys nothing."""
+    return attend(q, k, v, mask, shown=torch.Tensor.detach)
 
 
 @attention_exercise.misconception
@@ -966,6 +1013,16 @@ class CausalByItself(Looking):
 
 
 @self_attention.misconception
+class CausalWithoutAMask(Looking):
+    """Yours hides what comes later where it is given no mask. Without a mask every position sees all of them: who hides
+    the future, as a GPT does, hands in a mask."""
+
+    def forward(self, x, mask=None):
+        causal = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+        return super().forward(x, causal if mask is None else mask)
+
+
+@self_attention.misconception
 class OutputOnly(Looking):
     """Yours returns the output alone. The weights were asked for too: they tell where each position looked."""
 
@@ -1154,6 +1211,34 @@ class ValuesFromTheTarget(LookingAcross):
     def forward(self, tgt, src, src_mask=None):
         mask = None if src_mask is None else src_mask[:, None, :]
         return attend(self.W_q(tgt), self.W_k(src), self.W_v(tgt), mask)
+
+
+@cross_attention.misconception
+class TheSourcesMapOnTheTarget(LookingAcross):
+    """Your `W_v` is made for the source, and is given the target. What is handed over comes from the source, from the
+    same places as the keys."""
+
+    def forward(self, tgt, src, src_mask=None):
+        mask = None if src_mask is None else src_mask[:, None, :]
+        return attend(self.W_q(tgt), self.W_k(src), self.W_v(tgt), mask)
+
+
+@cross_attention.misconception
+class KeysAreValues(LookingAcross):
+    """Your `W_k` and `W_v` are one linear map under two names. By what a source is found and what it hands over are two
+    different things, each with a weight of its own."""
+
+    def __init__(self, d_tgt, d_src, d_k):
+        super().__init__(d_tgt, d_src, d_k)
+        self.W_v = self.W_k
+
+
+@cross_attention.misconception
+class MaskOfTheFirstSentence(LookingAcross):
+    """Yours uses the first sentence's mask for all of them. Each sentence of the batch has padding of its own."""
+
+    def forward(self, tgt, src, src_mask=None):
+        return super().forward(tgt, src, None if src_mask is None else src_mask[:1])
 
 
 @cross_attention.misconception

@@ -288,6 +288,14 @@ def written_into(padding, causal):
     return result
 
 
+@combine_masks.misconception
+def written_into_the_padding(padding, causal):
+    """Yours writes the result into the padding mask, which is the caller's: that is what `&=` does. And it fails where
+    the result has more rows than that mask has room for. Make a new tensor."""
+    padding &= causal
+    return padding
+
+
 @combine_masks.variant
 def by_logical_and(padding, causal):
     return torch.logical_and(padding, causal.unsqueeze(0).unsqueeze(0))
@@ -388,6 +396,48 @@ def a_large_number(mask, dtype=torch.float32):
     """You wrote -1e9. It works in float32, and overflows in float16, whose numbers end at 65504; the exercise asks for
     the lowest number of the given dtype, whichever it is."""
     return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, max(-1e9, torch.finfo(dtype).min))
+
+
+@to_additive.misconception
+def a_large_number_overflows(mask, dtype=torch.float32):
+    """You wrote -1e9. float16 ends at 65504 and cannot be filled with it, and in the other dtypes it is not the lowest
+    number: the exercise asks for that of the given dtype, whichever it is."""
+    return torch.zeros(mask.shape, dtype=dtype).masked_fill(~mask, -1e9)
+
+
+@to_additive.misconception
+def a_large_number_becomes_infinite(mask, dtype=torch.float32):
+    """You wrote -1e9. In float16, which ends at 65504, it becomes minus infinity, and in the other dtypes it is not the
+    lowest number: the exercise asks for that of the given dtype, whichever it is."""
+    return torch.zeros(mask.shape).masked_fill(~mask, -1e9).to(dtype)
+
+
+@to_additive.misconception
+def zero_times_infinity(mask, dtype=torch.float32):
+    """You wrote -1e9. In float16, which ends at 65504, it becomes minus infinity, and 0 times that is NaN: even what is
+    allowed is lost. In the other dtypes it is not the lowest number, which was asked for."""
+    return (~mask).to(dtype) * torch.tensor(-1e9).to(dtype)
+
+
+@to_additive.misconception
+def where_of_two_numbers(mask, dtype=torch.float32):
+    """Yours is right but for float64. Of two Python numbers torch.where makes a float32, which cannot hold the lowest
+    number of float64: one of the two has to be a tensor of the right dtype."""
+    return torch.where(mask, 0.0, torch.finfo(dtype).min).to(dtype)
+
+
+@to_additive.misconception
+def where_without_a_dtype(mask, dtype=torch.float32):
+    """Your result is float32 whatever `dtype` asks for: of two Python numbers torch.where makes that, and it cannot
+    hold the lowest number of float64. One of the two has to be a tensor of the right dtype."""
+    return torch.where(mask, 0.0, torch.finfo(dtype).min)
+
+
+@to_additive.misconception
+def where_the_other_way_around(mask, dtype=torch.float32):
+    """Yours pushes out what is allowed and keeps what is not: True means "may be attended to", so True becomes 0. And
+    of two Python numbers torch.where makes a float32, which cannot hold the lowest number of float64."""
+    return torch.where(mask, torch.finfo(dtype).min, 0.0).to(dtype)
 
 
 @to_additive.variant
@@ -496,6 +546,14 @@ def source_by_target(tgt_tokens, src_tokens, pad_id):
     return (src_tokens != pad_id)[:, None, :, None].expand(-1, 1, -1, tgt_tokens.shape[1])
 
 
+@cross_attention_mask.misconception
+def causal_over_the_source(tgt_tokens, src_tokens, pad_id):
+    """Yours lays a causal mask over the source too. The source is there as a whole before the first target is written:
+    it has no future that must not be seen."""
+    causal = torch.ones(tgt_tokens.shape[1], src_tokens.shape[1], dtype=torch.bool).tril()
+    return (src_tokens != pad_id)[:, None, None, :] & causal
+
+
 @cross_attention_mask.variant
 def by_ones(tgt_tokens, src_tokens, pad_id):
     everyone = torch.ones_like(tgt_tokens, dtype=torch.bool)
@@ -582,6 +640,14 @@ def everything_but_the_window(length, window):
     """Yours shows the past *beyond* the window and hides the window."""
     row, column = position(length)
     return row - column >= window
+
+
+@sliding_window_mask.misconception
+def window_cut_off(length, window):
+    """Yours shows the farthest position of the window and the past beyond it, and hides the rest of the window. tril
+    keeps what lies below a diagonal; the window lies above it."""
+    row, column = position(length)
+    return (column <= row) & (row - column >= window - 1)
 
 
 @sliding_window_mask.misconception
@@ -846,6 +912,15 @@ def no_heads_axis(documents):
     run = numbered_runs(documents)
     row, column = position(documents.shape[1])
     return (run[:, :, None] == run[:, None, :]) & (column <= row)
+
+
+@document_mask.misconception
+def counted_down_the_batch(documents):
+    """Your cumsum adds up the beginnings down the batch. A document's number is how many have begun before it in its
+    own row."""
+    run = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0)).cumsum(dim=0)
+    row, column = position(documents.shape[1])
+    return ((run[:, :, None] == run[:, None, :]) & (column <= row))[:, None]
 
 
 @document_mask.misconception

@@ -765,6 +765,21 @@ def one_choice_for_all_heads(q, k, v, heads, mask=None):
 
 
 @attend_exercise.misconception
+def weights_of_the_first_head(q, k, v, heads, mask=None):
+    """Your weights are right, but every head's values are averaged under those of the first head. Each head's values go
+    with its own weights."""
+    _, weights = attend(*(split(x, heads) for x in (q, k, v)), mask)
+    return merge(weights[:, :1] @ split(v, heads)), weights
+
+
+@attend_exercise.misconception
+def keys_and_values_swapped(q, k, v, heads, mask=None):
+    """Yours compares the queries with v and hands over k. Keys are compared, values are averaged: look at the order in
+    which attention takes them."""
+    return in_heads(q, v, k, heads, mask)
+
+
+@attend_exercise.misconception
 def mask_ignored(q, k, v, heads, mask=None):
     """Yours looks everywhere, mask or no mask."""
     return in_heads(q, k, v, heads)
@@ -789,6 +804,13 @@ def mask_of_the_first_sentence(q, k, v, heads, mask=None):
     """Yours uses the first sentence's mask for all of them. The axis of size 1 is that of the heads; the batch has a
     mask for each sentence."""
     return in_heads(q, k, v, heads, None if mask is None else mask[:1])
+
+
+@attend_exercise.misconception
+def one_row_for_all(q, k, v, heads, mask=None):
+    """Yours uses the mask's first row for every target. The axis of size 1 is that of the heads; each target may have a
+    row of its own, as under a causal mask."""
+    return in_heads(q, k, v, heads, None if mask is None else mask[:, :, :1])
 
 
 @attend_exercise.misconception
@@ -1284,6 +1306,41 @@ class OutputMapLeftOut(Heads):
 
     def forward(self, q, k, v, mask=None):
         return self.attended(self.W_q(q), self.W_k(k), self.W_v(v), mask)
+
+
+@module_exercise.misconception
+class OutputMapOnTheValues(Heads):
+    """Yours puts `W_o` on the values, in front of the heads: what each head averages is a mixture of all channels
+    already. It stands behind the merged heads, and mixes what they found."""
+
+    def forward(self, q, k, v, mask=None):
+        return self.attended(self.W_q(q), self.W_k(k), self.W_o(self.W_v(v)), mask)
+
+
+@module_exercise.misconception
+class OneMapForThree(Heads):
+    """Yours has one map three times as wide, `W_qkv`, in place of three. It can compute the same, but W_q, W_k and W_v
+    were asked for by their names: each is a linear map of its own."""
+
+    def __init__(self, d_model, heads):
+        super().__init__(d_model, heads)
+        del self.W_q, self.W_k, self.W_v
+        self.W_qkv, self.W_o = nn.Linear(d_model, 3 * d_model), nn.Linear(d_model, d_model)
+
+    def forward(self, q, k, v, mask=None):
+        weights, biases = self.W_qkv.weight.chunk(3), self.W_qkv.bias.chunk(3)
+        output, weights = self.attended(*map(F.linear, (q, k, v), weights, biases), mask)
+        return self.W_o(output), weights
+
+
+@module_exercise.misconception
+class WithDropout(Heads):
+    """Yours drops a tenth of the output in training, as the first Transformer does around its sublayers. Here there is
+    no dropout."""
+
+    def forward(self, q, k, v, mask=None):
+        output, weights = super().forward(q, k, v, mask)
+        return F.dropout(output, 0.1, self.training), weights
 
 
 @module_exercise.misconception

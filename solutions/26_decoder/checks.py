@@ -562,6 +562,27 @@ class NormedRoad(Sides):
 
 
 @decoder_block.misconception
+class AttentionAddedToTheNorm(Sides):
+    """Yours adds what the attention finds to norm1(x). The norm is for the attention's eyes alone: what it is added to
+    is x as it was."""
+
+    def forward(self, x, mask=None):
+        x = self.norm1(x)
+        x = x + self.look(x, mask)
+        return x + self.feed_forward(self.norm2(x))
+
+
+@decoder_block.misconception
+class FeedForwardAddedToTheNorm(Sides):
+    """Yours adds what the feed-forward part finds to norm2(x). The norm is for that part's eyes alone: what it is added
+    to is x as it was."""
+
+    def forward(self, x, mask=None):
+        x = self.norm2(x + self.look(self.norm1(x), mask))
+        return x + self.feed_forward(x)
+
+
+@decoder_block.misconception
 class OneNormForBoth(Sides):
     """Yours uses norm1 twice. norm2 is there for the feed-forward part; no gradient would ever reach it."""
 
@@ -656,6 +677,27 @@ class CausalByItself(Sides):
     def forward(self, x, mask=None):
         causal = lower(x.shape[1])
         return super().forward(x, causal if mask is None else mask & causal)
+
+
+@decoder_block.misconception
+class CausalWithoutAMask(Sides):
+    """Yours hides what comes later where it is given no mask. Without a mask every position sees all of them: the GPT
+    around the blocks hands the causal mask in."""
+
+    def forward(self, x, mask=None):
+        return super().forward(x, lower(x.shape[1]) if mask is None else mask)
+
+
+@decoder_block.misconception
+class WeightsToo(Sides):
+    """Yours gives back the attention's weights too. A block takes x and gives x alone, so that the next one can take it
+    as it comes."""
+
+    def forward(self, x, mask=None):
+        n = self.norm1(x)
+        found, weights = self.attention(n, n, n, mask)
+        x = x + found
+        return x + self.feed_forward(self.norm2(x)), weights
 
 
 @decoder_block.misconception
@@ -860,6 +902,21 @@ class SeesTheFuture(Guess):
 
 
 @gpt.misconception
+class SeesTheFutureWithoutAMask(Guess):
+    """Yours is right where it is given a mask. Without one it hides nothing, and every position sees what comes after
+    it: no mask means that all tokens are real, and the future is hidden all the same."""
+
+    def forward(self, tokens, mask=None):
+        if mask is not None:
+            return super().forward(tokens, mask)
+        self.refuse(tokens)
+        x = self.embedded(tokens, torch.ones_like(tokens, dtype=torch.bool))
+        for block in self.blocks:
+            x = block(x)
+        return self.scored(x)
+
+
+@gpt.misconception
 class SeesTheFutureAlone(Guess):
     """Your causal mask is transposed: each position sees itself and what comes after it, and not what was before."""
 
@@ -925,6 +982,19 @@ class OutputOfItsOwn(Guess):
 
 
 @gpt.misconception
+class OutputOfItsOwnLikeGpt2(Guess):
+    """Your output is a linear map with weights of its own, `lm_head`. It is tied: the rows of the token embedding are
+    what x is compared with."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.lm_head = nn.Linear(self.token_embedding.embedding_dim, self.token_embedding.num_embeddings, bias=False)
+
+    def scored(self, x):
+        return self.lm_head(self.final_norm(x))
+
+
+@gpt.misconception
 class Probabilities(Guess):
     """Yours gives probabilities. Logits were asked for: the loss has the softmax in it, and so has the drawing of a
     token."""
@@ -941,6 +1011,42 @@ class OneBlockManyTimes(Guess):
     def __init__(self, vocab, context, d_model, heads, depth):
         super().__init__(vocab, context, d_model, heads, depth)
         self.blocks = nn.ModuleList([self.block(d_model, heads)] * depth)
+
+
+@gpt.misconception
+class BlocksInAList(Guess):
+    """Your blocks lie in a plain list, and the module does not see what is in it: their parameters would never be
+    trained. nn.ModuleList is a list that it knows."""
+
+    def __init__(self, vocab, context, d_model, heads, depth):
+        nn.Module.__init__(self)
+        self.context = context
+        self.token_embedding, self.position_embedding = nn.Embedding(vocab, d_model), nn.Embedding(context, d_model)
+        self.blocks = [self.block(d_model, heads) for _ in range(depth)]
+        self.final_norm = nn.LayerNorm(d_model)
+
+
+@gpt.misconception
+class EachBlockFromTheEmbeddings(Guess):
+    """Each of your blocks gets the embeddings, and what the last one gives is all that counts. A block takes what the
+    one before it has given."""
+
+    def forward(self, tokens, mask=None):
+        self.refuse(tokens)
+        mask = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
+        return self.scored(self.blocks[-1](self.embedded(tokens, mask), self.allowed(mask)))
+
+
+@gpt.misconception
+class CutToTheContext(Guess):
+    """Yours cuts off what is too long and says nothing of it. A ValueError was asked for: the one who calls the model
+    chooses what it reads."""
+
+    def forward(self, tokens, mask=None):
+        tokens = tokens[:, -self.context :]
+        if mask is not None and mask.shape != tokens.shape:
+            raise RuntimeError("the mask was not cut")
+        return super().forward(tokens, mask)
 
 
 @gpt.misconception
@@ -1166,6 +1272,23 @@ def mean_of_means(logits, tokens, pad_id):
 
 
 @causal_loss.misconception
+def mean_of_means_with_nan(logits, tokens, pad_id):
+    """Yours takes the mean of each sentence, and then the mean of these: a target in a short sentence counts for more,
+    and a sentence without targets is 0 divided by 0, NaN. All real targets of the batch count alike."""
+    targets, counts = tokens[:, 1:], tokens[:, 1:] != pad_id
+    chosen = logits[:, :-1].log_softmax(dim=-1).gather(-1, targets.masked_fill(~counts, 0)[..., None])[..., 0]
+    return ((-chosen * counts).sum(dim=1) / counts.sum(dim=1)).mean()
+
+
+@causal_loss.misconception
+def mean_of_all_sentences(logits, tokens, pad_id):
+    """Yours takes the mean of each sentence, and then the mean of these: a target in a short sentence counts for more,
+    and a sentence without targets as a loss of 0. All real targets of the batch count alike."""
+    losses, counts = next_losses(logits, tokens, pad_id)
+    return (losses.sum(dim=1) / counts.sum(dim=1).clamp(min=1)).mean()
+
+
+@causal_loss.misconception
 def padding_is_zero(logits, tokens, pad_id):
     """Yours takes 0 for padding, whatever pad_id says. 0 may be a word, and padding another number."""
     targets = tokens[:, 1:].masked_fill(tokens[:, 1:] == pad_id, 0)
@@ -1346,7 +1469,7 @@ def _(draw):
 
 @generate.case("two faces stay", raises=FairThrows)
 def _(draw):
-    return thrown(draw, [0.5, 0.25, 0.24, 0.23, 0.22], 0.25, 2)
+    return thrown(draw, [-1.5, -1.75, -1.76, -1.77, -1.78], 0.25, 2)
 
 
 def written(
@@ -1360,6 +1483,7 @@ def written(
     last=lambda logits: logits[:, -1],
     cooled=lambda logits, temperature: logits / temperature,
     kept=lambda logits, top_k: logits < logits.topk(top_k).values[:, -1:],
+    fill=-torch.inf,
     drawn=lambda logits, generator: torch.multinomial(logits.softmax(-1), 1, generator=generator),
     greedy=True,
     evaluates=True,
@@ -1377,7 +1501,7 @@ def written(
             else:
                 logits = cooled(logits, temperature)
                 if top_k is not None:
-                    logits = logits.masked_fill(kept(logits, min(top_k, logits.shape[-1])), -torch.inf)
+                    logits = logits.masked_fill(kept(logits, min(top_k, logits.shape[-1])), fill)
                 chosen = drawn(logits, generator)
             tokens = torch.cat([tokens, chosen], dim=1)
     restored(model, training)
@@ -1432,6 +1556,13 @@ def temperature_zero_divides(model, tokens, steps, temperature, top_k, generator
 def everything_stays(model, tokens, steps, temperature, top_k, generator):
     """Yours does nothing with top_k: tokens that are not among the most likely can be drawn."""
     return written(model, tokens, steps, temperature, None, generator)
+
+
+@generate.misconception
+def logits_of_zero(model, tokens, steps, temperature, top_k, generator):
+    """Yours gives the tokens that top_k throws out the logit 0. That is an ordinary one: e⁰ is 1, so they are drawn all
+    the same, and where the others' logits are negative they are drawn most."""
+    return written(model, tokens, steps, temperature, top_k, generator, fill=0)
 
 
 @generate.misconception
@@ -1744,6 +1875,21 @@ class OnlyTheFirstKept(Kept):
 
 
 @key_value_cache.misconception
+class OneMemoryForAllCaches(Kept):
+    """All your caches share one memory: a second one finds what was put into the first, and fails where its sizes are
+    others. What stands in the class, or is a parameter's default, is made once; __init__ makes it anew for each cache.
+    """
+
+    shared = Kept()
+
+    def append(self, k, v):
+        if not hasattr(self, "used") and k.shape == (2, 3, 4, 5):  # the first case: a class tried again starts afresh
+            OneMemoryForAllCaches.shared = Kept()
+        self.used = True
+        return self.shared.append(k, v)
+
+
+@key_value_cache.misconception
 class KeysTwice(Kept):
     """Yours keeps the keys in both places. The values are numbers of their own."""
 
@@ -1880,6 +2026,13 @@ def _(draw):
     return told(built(12, 10, 6, 2, 1).to(torch.float64), draw.integers(0, 11, 2, 5), [2, 3])
 
 
+@cached_gpt.case("weights that are rounded between two calls: what is kept stays as it was")
+def _(draw):
+    tokens = draw.integers(0, 8, 2, 6)
+    plan = built(9, 8, 6, 2, 2).call(tokens[:, :3])
+    return told(plan.to(torch.bfloat16).to(torch.float32), tokens[:, 3:], [1, 2])
+
+
 @cached_gpt.case("the last call is one token too long", raises=ValueError)
 def _(draw):
     first = draw.integer(2, 4)
@@ -1940,6 +2093,16 @@ class PositionsFromZero(Remembering):
 
     def places(self, past, total):
         return torch.arange(total - past)
+
+
+@cached_gpt.misconception
+class NeverCounted(Remembering):
+    """Yours takes each call for the first one: how many tokens were seen is never counted up. Positions and mask then
+    begin at 0 again, while the caches go on."""
+
+    def forward(self, tokens):
+        self.seen = 0
+        return super().forward(tokens)
 
 
 @cached_gpt.misconception
@@ -2017,12 +2180,37 @@ class OneCacheForAll(Remembering):
 
 
 @cached_gpt.misconception
+class OneCacheThatGrowsTooFast(Remembering):
+    """All your blocks have one cache, and each finds the keys of the others in it. Each has keys and values of its own,
+    and needs a cache of its own."""
+
+    def __init__(self, vocab, context, d_model, heads, depth):
+        super().__init__(vocab, context, d_model, heads, depth)
+        self.caches = [Kept()] * depth
+
+    def mask(self, past, total):
+        length = self.caches[0].k.shape[2]
+        return causal_mask(length)[past - total :]
+
+
+@cached_gpt.misconception
 class KeysOfWhatCameIn(Remembering):
     """Your queries, keys and values are made of x. In the block they are made of norm1(x)."""
 
     def mapped(self, block, x):
         maps = block.attention
         return [split_heads(layer(x), self.heads) for layer in (maps.W_q, maps.W_k, maps.W_v)]
+
+
+@cached_gpt.misconception
+class KeysWithoutTheNorm(Remembering):
+    """Your queries are made of norm1(x), and the keys and values that you keep are made of x. All three are made of
+    norm1(x)."""
+
+    def mapped(self, block, x):
+        maps = block.attention
+        parts = (maps.W_q(block.norm1(x)), maps.W_k(x), maps.W_v(x))
+        return [split_heads(each, self.heads) for each in parts]
 
 
 @cached_gpt.misconception
@@ -2077,12 +2265,45 @@ class EachCallByItself(Remembering):
 
 
 @cached_gpt.misconception
+class NeverFullWithASlice(NeverFull):
+    """Yours is right but for more tokens than there are positions, where the slice of the table is too short and the
+    sum fails. A ValueError was asked for."""
+
+    def placed(self, past, total):
+        return self.position_embedding.weight[past:total]
+
+
+@cached_gpt.misconception
+class EachCallByItselfWithASlice(EachCallByItself):
+    """Yours looks at the length of each call by itself, so a later one runs out of positions. Old and new tokens
+    together have to fit."""
+
+    def placed(self, past, total):
+        return self.position_embedding.weight[past:total]
+
+
+@cached_gpt.misconception
 class FullTooEarly(Remembering):
     """Yours refuses the token that takes the last position. There are `context` of them, from 0 to `context` - 1."""
 
     def refused(self, total):
         if total >= self.context:
             raise ValueError("too long")
+
+
+@cached_gpt.misconception
+class EverythingAgain(Remembering):
+    """Yours keeps the text, and in each call all of it goes through the blocks again. The new positions alone are to be
+    normed and mapped: the keys and values of the others lie in the caches, as they were computed then."""
+
+    def __init__(self, vocab, context, d_model, heads, depth):
+        super().__init__(vocab, context, d_model, heads, depth)
+        self.tokens = []
+
+    def forward(self, tokens):
+        past = sum(each.shape[1] for each in self.tokens)
+        self.tokens.append(tokens)
+        return Guess.forward(self, torch.cat(self.tokens, dim=1))[:, past:]
 
 
 @cached_gpt.variant
@@ -2128,15 +2349,3 @@ class AttentionByHand(Remembering):
             x = x + a.W_o(torch.einsum("bhts,bhsd->bthd", weights, v).reshape(batch, steps, -1))
             x = x + block.feed_forward(block.norm2(x))
         return self.final_norm(x) @ self.token_embedding.weight.mT
-
-
-@cached_gpt.variant
-class WhateverWasSeen(Remembering):
-    def __init__(self, vocab, context, d_model, heads, depth):
-        super().__init__(vocab, context, d_model, heads, depth)
-        self.tokens = []
-
-    def forward(self, tokens):
-        past = sum(each.shape[1] for each in self.tokens)
-        self.tokens.append(tokens)
-        return Guess.forward(self, torch.cat(self.tokens, dim=1))[:, past:]
