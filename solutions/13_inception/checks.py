@@ -253,6 +253,14 @@ def _(draw):
 
 
 @bottleneck_cost.misconception
+def costs_multiplied(c_in, c_mid, c_out, kernel, height, width):
+    """Your second number is a product of two costs. The 1×1 convolution runs first and the other one after it: what two
+    things cost one after the other is added."""
+    area = height * width
+    return area * c_in * c_out * kernel**2, area * (c_in * c_mid) * (c_mid * c_out * kernel**2)
+
+
+@bottleneck_cost.misconception
 def kernel_not_squared(c_in, c_mid, c_out, kernel, height, width):
     """Your kernel counts once. It is a square: how many numbers does a window of one channel hold?"""
     area = height * width

@@ -458,6 +458,7 @@ def measured(
     blocks,
     x,
     shortcut,
+    given=lambda states, shortcut: states[-1],
     joined=lambda before, made, first: before + made,
     loss=lambda last: last.square().sum() / 2,
     size=lambda gradient: gradient.square().sum().sqrt(),
@@ -467,10 +468,17 @@ def measured(
     first = x.clone().requires_grad_()
     states = [first]
     for block in blocks:
-        made = block(states[-1])
+        made = block(given(states, shortcut))
         states.append(joined(states[-1], made, first) if shortcut else made)
     gradients = torch.autograd.grad(loss(states[-1]), picked(states), allow_unused=True)
     return torch.stack([size(gradient) for gradient in gradients])
+
+
+@gradient_norms.misconception
+def each_block_from_the_first_x(blocks, x, shortcut):
+    """Yours is right without the shortcut. With it, each of your blocks computes from the first x: what a block gets is
+    the sum that the one before it has left."""
+    return measured(blocks, x, shortcut, given=lambda states, shortcut: states[0 if shortcut else -1])
 
 
 @gradient_norms.misconception

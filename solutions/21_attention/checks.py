@@ -626,6 +626,14 @@ def mask_upside_down(q, k, v, mask=None):
 
 
 @attention_exercise.misconception
+def mask_added_as_numbers(q, k, v, mask=None):
+    """Yours adds the mask to the scores as 1 and 0. That lifts what may be looked at a little and hides nothing: a mask
+    that is added has 0 where looking is allowed, and a very low number elsewhere."""
+    scores = scored(q, k)
+    return attend(q, k, v, scores=scores if mask is None else scores + mask)
+
+
+@attention_exercise.misconception
 def mask_ignored(q, k, v, mask=None):
     """Yours looks everywhere, mask or no mask."""
     return attend(q, k, v)
