@@ -149,7 +149,7 @@ class Classroom:
         write(source_notebook(lesson, "0"), lesson.folder / f"{LESSON}.ipynb")
         keys = self.root.parent / "keys"
         keys.mkdir(exist_ok=True)
-        (keys / f"{LESSON}.safetensors").write_bytes(to_bytes(make_key(lesson)))
+        (keys / f"{LESSON}.safetensors").write_bytes(to_bytes(make_key(lesson, with_slips=False)))
 
     @property
     def environment(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from autograder.authoring import Candidate
 from autograder.key import make_key
 from autograder.report import Report
 from autograder.slips.prints import alike, print_of
+from autograder.values import Outline
 
 
 def report(name: str, candidate: Candidate) -> Report:
@@ -69,28 +71,28 @@ def test_a_layer_that_is_skipped_is_told() -> None:
     assert report("GoogLeNet", GoogLeNet).diagnosis == "Your result is what comes out when `inception5a` is left out."
 
 
-def test_one_of_several_poolings_that_is_missing_is_told() -> None:
-    class AllButLast(nn.Module):
-        """Four poolings are asked for; of each four calls the last one does nothing."""
+def test_one_of_several_poolings_that_is_another_one_is_told() -> None:
+    class LastOneAverages(nn.Module):
+        """Four poolings are asked for; the last of each four calls takes the mean."""
 
-        def __init__(self, pool: nn.Module) -> None:
-            super().__init__()
-            self.pool, self.calls = pool, 0
+        calls = 0
 
         def forward(self, x: Tensor) -> Tensor:
             self.calls += 1
-            result: Tensor = self.pool(x) if self.calls % 4 else x
-            return result
+            pool = torch.nn.functional.max_pool2d if self.calls % 4 else torch.nn.functional.avg_pool2d
+            return pool(x, 3, stride=2, ceil_mode=True)
 
     right: Any = LESSONS["13_inception"].module
 
     class GoogLeNet(right.GoogLeNet):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.pool: nn.Module = AllButLast(nn.MaxPool2d(3, stride=2, ceil_mode=True))
+            self.pool: nn.Module = LastOneAverages()
 
     found = report("GoogLeNet", GoogLeNet).diagnosis
-    assert found == "Your result is what comes out when the last `max_pool2d` in `pool` is left out."
+    assert (
+        found == "Your result is what comes out when `avg_pool2d` stands in place of the last `max_pool2d` in `pool`."
+    )
 
 
 def test_a_shortcut_that_begins_behind_the_norm_is_told() -> None:
@@ -156,6 +158,13 @@ def test_a_print_is_the_same_in_another_order_of_computing_and_another_for_other
     assert bool(alike(print_of({"result": one}), print_of({"result": other})))
     for wrong in (one.flip(0), one * 1.001, one.T, one.relu(), one.view(16, 64), -one):
         assert not bool(alike(print_of({"result": one}), print_of({"result": wrong})))
+
+
+def test_what_is_too_large_to_be_expected_costs_nothing() -> None:
+    for large in (Outline(torch.bool, (5, 2**26)), torch.zeros(2**20)):
+        began = time.monotonic()
+        assert bool(print_of({"result": large}).isnan().all())
+        assert time.monotonic() - began < 0.5
 
 
 def test_prints_tell_what_is_no_number() -> None:

@@ -14,6 +14,7 @@ from autograder.answers import Answer
 from autograder.values import Outline
 
 LENGTH = 4  # the size of the result, and three sums of it with other weights
+MOST = 2**16  # numbers in a result that has a print: a wrong one may be of any size
 NEAR = 2e-5  # of the size: more than results in single precision differ by, which were computed in another order
 NOTHING = float("nan")  # in place of each number where there is no result
 UNTRIED = float("inf")  # likewise where nothing is known of one
@@ -26,9 +27,10 @@ def print_of_answer(answer: Answer) -> Tensor:
 
 
 def print_of(results: Mapping[str, Any]) -> Tensor:
-    """The print of a case's named results, a float64 tensor of LENGTH: of what was returned, not of gradients."""
+    """The print of a case's named results, a float64 tensor of LENGTH: of what was returned, not of gradients. Where
+    that is nothing, or too much, there is no print."""
     leaves = [leaf for name, value in results.items() if name.startswith("result") for leaf in _leaves(value)]
-    if not leaves:
+    if not 0 < sum(math.prod(shape) for _, shape in leaves) <= MOST:
         return torch.full((LENGTH,), NOTHING, dtype=torch.float64)
     found = torch.zeros(LENGTH, dtype=torch.float64)
     for index, (values, shape) in enumerate(leaves):
@@ -72,7 +74,7 @@ def _finite(numbers: Tensor) -> Tensor:
     return numbers.nan_to_num(ODD["nan"] * scale, ODD["inf"] * scale, ODD["-inf"] * scale)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def _weights(index: int, shape: tuple[int, ...]) -> Tensor:
     """Weights of the sums, [LENGTH - 1, numel], other ones for each part and shape."""
     seed = 7919 * index + sum((place + 2) * 104729 * size for place, size in enumerate(shape)) + len(shape)
