@@ -151,18 +151,18 @@ class Server:
             os.kill(one.process, signal.SIGKILL)
 
     def ended(self, one: Cage) -> None:
-        """Tell the host how a cage ended."""
+        """Tell the host how a cage ended, when nothing of it is left."""
         self.cages.remove(one)
         self.selector.unregister(one.watched)
         self.selector.unregister(one.status)
         os.close(one.watched)
         _, ending = os.waitpid(one.process, 0)
-        with contextlib.suppress(OSError):
-            one.status.send(json.dumps({"reason": one.reason, "ending": ending}).encode())
-        one.status.close()
         if not self.walled:
             self.end_survivors()
             shutil.rmtree(one.scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            one.status.send(json.dumps({"reason": one.reason, "ending": ending}).encode())
+        one.status.close()
 
     def end_survivors(self) -> None:
         """Without walls what a submission started can outlive it, and is this process's child from then on."""
