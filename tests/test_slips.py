@@ -109,6 +109,16 @@ def test_a_shortcut_that_begins_behind_the_norm_is_told() -> None:
     assert found.recogniser in ("slip_finding", "misconception")
     assert "norm1" in found.diagnosis
 
+    class GPT(right.GPT):  # type: ignore[misc]
+        def __init__(self, vocab: int, context: int, d_model: int, heads: int, depth: int) -> None:
+            super().__init__(vocab, context, d_model, heads, depth)
+            blocks = (DecoderBlock(d_model, heads, 4 * d_model) for _ in range(depth))
+            self.blocks: nn.Module = nn.ModuleList(blocks)
+
+    found = report("GPT", GPT)
+    assert found.recogniser == "slip_finding"
+    assert "what `norm1` in each of `blocks` returns is added in place of" in found.diagnosis
+
 
 def test_no_slip_is_told_where_something_else_is_wrong_too() -> None:
     right: Any = LESSONS["23_multi_head"].module

@@ -165,7 +165,8 @@ class Server:
         one.status.close()
 
     def end_survivors(self) -> None:
-        """Without walls what a submission started can outlive it, and is this process's child from then on."""
+        """Without walls what a submission started can outlive it, and is this process's child from then on. So is what
+        broke away from a submission that is still at work: it ends too."""
         while survivors := set(_children(os.getpid())) - {one.process for one in self.cages}:
             for process in survivors:
                 os.kill(process, signal.SIGKILL)  # also one that has ended and waits for the next line

@@ -86,7 +86,7 @@ def said(pattern: str) -> str:
 def places_of(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
     """The places at which a function may go wrong: all its calls, then those of one module, then single ones."""
     sites = [[site for site in run.sites if site.call.name == name] for run in runs]
-    most = max(max(Counter(site.turn for site in found).values(), default=0) for found in sites)
+    most = _most_calls(sites)
     paths = list(dict.fromkeys(site.path for found in sites for site in found))
     shown = SAID.get(name, f"`{name.strip('_')}`")
     bare = shown.removeprefix("the ")
@@ -109,10 +109,15 @@ def places_of(name: str, runs: Sequence[Altered]) -> Iterator[Where]:
         text = f"the {_numbered(index)} {bare}"
         yield Where(name, text, index=index, narrow=True, among=f" ({text})")
     for group in groups if 1 < len(groups) <= MOST_PATHS else []:
-        calls = max(max(Counter(s.turn for s in found if fits(s.path, group)).values(), default=0) for found in sites)
+        calls = _most_calls([[site for site in found if fits(site.path, group)] for found in sites])
         for index in [*range(calls - 1), -1] if 1 < calls <= MOST_NUMBERS else []:
             text = f"the {_numbered(index)} {bare} {f'in `{group}`' if group else 'of the module itself'}"
             yield Where(name, text, group, index, narrow=True, among=f" ({text})")
+
+
+def _most_calls(sites: Sequence[Sequence[Site]]) -> int:
+    """Of the sites of each run, the most in one turn."""
+    return max(max(Counter(site.turn for site in found).values(), default=0) for found in sites)
 
 
 def _numbered(index: int) -> str:

@@ -12,6 +12,7 @@ from autograder.slips.calls import Call
 from autograder.slips.elementary import ACTIVATIONS, NORMS
 from autograder.slips.places import LAYERS, Slip, operands_of, pattern_of, said
 
+Kind = tuple[int, str, str]  # of an operand: its place in the sum; the function that was given it, and where
 Shared = Callable[[list[Call], Call], Any]
 SWAPPED = (*ACTIVATIONS, *NORMS, "softmax", "masked_fill", "linear", "conv2d", "mul", "div", "add")
 
@@ -37,34 +38,31 @@ def of_order(runs: Sequence[Altered]) -> Iterator[Slip]:
 
 def of_shortcuts(runs: Sequence[Altered]) -> Iterator[Slip]:
     """A sum with what a function made of its operand in the operand's place: a shortcut that begins behind the norm."""
-    found = [(site, index, made) for run in runs for site, index, made in _made_of_operands(run)]
-    for index, name, pattern in dict.fromkeys((index, s.call.name, pattern_of(s.path)) for _, index, s in found):
-        operands = operands_of([site for site, i, s in found if i == index and s.call.name == name])
+    found = [each for run in runs for each in _made_of_operands(run)]
+    for index, name, pattern in dict.fromkeys(kind for _, _, kind in found):
+        operands = operands_of([site for site, _, (i, other, _) in found if (i, other) == (index, name)])
         what = f"what {said(pattern)} returns" if pattern and name in LAYERS else f"what `{name}` makes of it"
         operand = operands[("first", "second")[index]]
-        yield Slip(f"when {what} is added in place of {operand}", partial(_with_made, index, name, pattern))
+        yield Slip(f"when {what} is added in place of {operand}", partial(_with_made, (index, name, pattern)))
 
 
-def _made_of_operands(run: Altered) -> Iterator[tuple[Site, int, Site]]:
-    """Each sum with the place of an operand, and a call before it that made something of the same tensor."""
-    for at, site in enumerate(run.sites):
+def _made_of_operands(run: Altered) -> Iterator[tuple[Site, Site, Kind]]:
+    """Each sum with a call before it that was given one of its operands; which operand, and which kind of call."""
+    made: dict[int, list[Site]] = {}  # by the tensor that each call was given first, which lives as long as the run
+    for site in run.sites:
         for index, operand in enumerate(site.call.args[:2] if site.call.name == "add" else ()):
-            for made in run.sites[:at]:
-                if made.keeps_shape and made.call.name in SWAPPED and made.call.args[0] is operand:
-                    yield site, index, made
+            for other in made.get(id(operand), []):
+                yield site, other, (index, other.call.name, pattern_of(other.path))
+        if site.keeps_shape and site.call.name in SWAPPED:
+            made.setdefault(id(site.call.args[0]), []).append(site)
 
 
-def _with_made(index: int, name: str, pattern: str, run: Altered) -> Altered | None:
+def _with_made(kind: Kind, run: Altered) -> Altered | None:
     actions: dict[int, Run] = {}
-    for site, place, made in _made_of_operands(run):
-        if (
-            place == index
-            and made.call.name == name
-            and pattern_of(made.path) == pattern
-            and site.number not in actions
-        ):
+    for site, made, other in _made_of_operands(run):
+        if other == kind and site.number not in actions:
             results: list[Any] = []
-            actions |= {made.number: partial(_kept, results), site.number: partial(_taken, index, results)}
+            actions |= {made.number: partial(_kept, results), site.number: partial(_taken, kind[0], results)}
     return run.again(actions=actions)
 
 
